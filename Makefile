@@ -1,0 +1,58 @@
+# What a developer and CI do here. Bare `make` lists it. ARGS goes to the command: make test ARGS="-k rent -x"
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run stop test test-fast bench lint types check fix lock clean
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+SOURCES := propman services shared tests tools $(wildcard benchmarks)
+COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
+  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links $(if $(UPGRADE),--upgrade)
+ARGS ?=
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(STAMP) ## Watch a month of rent being billed, on private local servers
+	@$(BIN)/propman demo $(ARGS)
+
+run: $(STAMP) ## Run all services in this terminal
+	@$(BIN)/propman run $(ARGS)
+
+stop: ## Stop the local servers that were started here
+	@if [ -x $(BIN)/propman ]; then $(BIN)/propman dev stop; else echo "Nothing was started here."; fi
+
+test: $(STAMP) ## Run every test, on real servers
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-fast: $(STAMP) ## Run the tests that need no server
+	@$(BIN)/python -m pytest -m "not servers and not faults and not docker" $(ARGS)
+
+bench: $(STAMP) ## Measure throughput on this machine
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lint: $(STAMP) ## Check style, import contracts and budgets
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/ruff format --check $(SOURCES)
+	@$(BIN)/lint-imports
+	@$(BIN)/python tools/budgets.py
+
+types: $(STAMP) ## Check types
+	@$(BIN)/mypy $(SOURCES)
+
+check: lint types ## Everything that can be checked without running it
+
+fix: $(STAMP) ## Let ruff repair and format what it can
+	@$(BIN)/ruff check --fix $(SOURCES)
+	@$(BIN)/ruff format $(SOURCES)
+
+lock: $(STAMP) ## Resolve the dependencies again (UPGRADE=1 for newer versions)
+	@$(COMPILE) --output-file requirements.lock pyproject.toml
+	@$(COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+
+clean: stop ## Stop the local servers; remove .venv, caches and the servers' data
+	@rm -rf .venv .local build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): requirements-dev.lock pyproject.toml tools/make-venv
+	@tools/make-venv
