@@ -1,0 +1,1 @@
+"""The services. Each owns its data and talks to the others only through events."""

@@ -1,0 +1,118 @@
+"""The Typer app every service and every system-wide command is made of, so that all behave alike."""
+
+import functools
+import inspect
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typing_extensions import override
+
+from shared.cli import output
+from shared.cli.environment import load_environment
+from shared.cli.running import readable_failures, run_async
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+NO_COLOR = "--no-color"
+SETTINGS: dict[str, Any] = {
+    "add_completion": False,  # the root command alone has completion
+    "rich_markup_mode": None,  # plain help: quick, greppable, the same in a pipe
+    "pretty_exceptions_enable": False,  # readable_failures has the last word
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+
+
+def _without_no_color(args: list[str]) -> list[str]:
+    """Accept --no-color anywhere; the environment carries it on, also to processes we start."""
+    end = args.index("--") if "--" in args else len(args)
+    if NO_COLOR in args[:end]:
+        os.environ["NO_COLOR"] = "1"
+    return [arg for arg in args[:end] if arg != NO_COLOR] + args[end:]
+
+
+class Command(TyperCommand):
+    """A command whose failures are readable and whose output knows who asked."""
+
+    @override
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take out what every command understands."""
+        return super().parse_args(ctx, _without_no_color(args))
+
+    @override
+    def invoke(self, ctx: Any) -> Any:
+        """Run the body; `--json` is known to everything it calls without being passed along."""
+        machine = any(ctx.params.get(param.name) for param in self.params if "--json" in param.opts)
+        with output.audience(machine=machine), readable_failures():
+            return super().invoke(ctx)
+
+
+class Group(TyperGroup):
+    """Commands of one subject; the underscore spellings of the old system are accepted unseen."""
+
+    @override
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take out what every command understands."""
+        return super().parse_args(ctx, _without_no_color(args))
+
+    @override
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """`generate_monthly_invoices` finds `generate-monthly-invoices`."""
+        return super().get_command(ctx, cmd_name) or super().get_command(ctx, cmd_name.replace("_", "-"))
+
+
+class App(typer.Typer):
+    """A Typer app whose command functions may be async."""
+
+    @override
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[F], F]:
+        """Register a function, sync or async; the function itself stays as it was, for tests."""
+        register = super().command(name, **{"cls": Command, **settings})
+
+        def decorate(function: F) -> F:
+            register(_runnable(function))
+            return function
+
+        return decorate
+
+    def group(self, name: str, help: str) -> "App":  # noqa: A002 - Typer's own word
+        """Add a noun with verbs of its own: `invoices = app.group("invoices", "…")`."""
+        nested = service_app(name, help)
+        self.add_typer(nested, name=name)
+        return nested
+
+
+def _runnable(function: Callable[..., Any]) -> Callable[..., Any]:
+    if not inspect.iscoroutinefunction(function):
+        return function
+
+    @functools.wraps(function)
+    def run(**arguments: Any) -> Any:
+        return run_async(function(**arguments))
+
+    return run
+
+
+def service_app(name: str, help: str) -> App:  # noqa: A002 - Typer's own word
+    """A group of commands; without a verb it prints what it can do."""
+    app = App(name=name, help=help, cls=Group, no_args_is_help=True, **SETTINGS)
+    app.callback()(_nothing)  # a callback keeps a group with a single command a group
+    return app
+
+
+def command_app(name: str) -> App:
+    """A single command with no verbs under it, such as `propman run`."""
+    return App(name=name, cls=Group, **SETTINGS)
+
+
+def _nothing() -> None:
+    pass
+
+
+def main(app: typer.Typer, *, prog_name: str | None = None) -> None:
+    """Run one app by itself: the body of `python -m services.billing`."""
+    with readable_failures():
+        load_environment()
+        app(prog_name=prog_name)
