@@ -1,0 +1,30 @@
+"""What the scheduler says (a time has come) and what it hears back (what came of it)."""
+
+from typing import Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from shared.contracts.base import Fact, Instant, Period, Trigger
+
+
+class MonthlyBillingDue(Trigger, subject="occurrence_id"):
+    """Rent is to be invoiced; without a period, for the month it is at each property at `as_of`."""
+
+    period: Period | None = None
+    property_id: UUID | None = None
+
+
+class TriggerOutcome(Fact, subject="occurrence_id"):
+    """What a consumer did with a trigger: said once when all of its work is done."""
+
+    occurrence_id: UUID
+    trigger: str
+    """The trigger's topic."""
+    consumer: str
+    state: Literal["succeeded", "partial", "failed"]
+    counts: dict[str, int] = Field(default_factory=dict)
+    """For example examined, created, skipped, failed."""
+    problems: tuple[str, ...] = ()
+    """The first few reasons of items that failed; ids and reasons, never personal data."""
+    finished_at: Instant

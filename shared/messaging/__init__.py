@@ -1,0 +1,1 @@
+"""How services talk: contracts over RabbitMQ, one transaction per message, nothing lost, nothing twice."""

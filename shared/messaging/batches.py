@@ -1,0 +1,132 @@
+"""A hot queue taken in batches: one transaction, one inbox insert, one multiple acknowledgement."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+import aio_pika
+import structlog
+from aio_pika.abc import (
+    AbstractChannel,
+    AbstractIncomingMessage,
+    AbstractQueue,
+    AbstractRobustConnection,
+)
+
+from shared.messaging.edge import Edge
+from shared.messaging.envelope import Delivery
+from shared.messaging.errors import describe
+from shared.messaging.router import Subscription
+
+COLLECT_SECONDS: Final = 0.005
+"""How long the first message of a batch waits for company."""
+
+log = structlog.get_logger()
+
+
+class BatchConsumer:
+    """Collects up to `batch` deliveries of one queue for at most 5 ms and takes them together."""
+
+    def __init__(self, subscription: Subscription, edge: Edge) -> None:
+        """Consumes nothing yet."""
+        self._subscription = subscription
+        self._edge = edge
+        self._arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
+        self._channel: AbstractChannel | None = None
+        self._queue: AbstractQueue | None = None
+        self._tag: str | None = None
+        self._worker: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+
+    @property
+    def consuming(self) -> bool:
+        """Whether the worker is alive on an open channel."""
+        return (
+            self._worker is not None
+            and not self._worker.done()
+            and self._channel is not None
+            and not self._channel.is_closed
+        )
+
+    async def start(self, connection: AbstractRobustConnection) -> None:
+        """Open a channel of its own and begin to collect."""
+        channel = self._channel = await connection.channel(publisher_confirms=False)
+        await channel.set_qos(prefetch_count=self._subscription.prefetch)
+        queue = self._queue = await channel.get_queue(self._subscription.queue)
+        self._tag = await queue.consume(self._arrived.put)
+        self._worker = asyncio.create_task(self._work(), name=f"batches-{self._subscription.queue}")
+
+    async def stop(self) -> None:
+        """Finish the batch in hand; what was only fetched goes back to the queue with the channel."""
+        self._stopping.set()
+        if self._queue is not None and self._tag is not None:
+            with suppress(aio_pika.exceptions.AMQPError, RuntimeError, OSError, TimeoutError):
+                await self._queue.cancel(self._tag, timeout=5)
+        if self._worker is not None:
+            await self._worker
+        if self._channel is not None:
+            with suppress(aio_pika.exceptions.AMQPError, RuntimeError, OSError):
+                await self._channel.close()
+
+    async def _work(self) -> None:
+        while (batch := await self._collect()) is not None:
+            await self._take(batch)
+
+    async def _collect(self) -> list[AbstractIncomingMessage] | None:
+        first = await self._first()
+        if first is None:
+            return None
+        batch = [first]
+        deadline = asyncio.get_running_loop().time() + COLLECT_SECONDS
+        while len(batch) < self._subscription.batch:
+            try:
+                batch.append(self._arrived.get_nowait())
+            except asyncio.QueueEmpty:
+                if asyncio.get_running_loop().time() >= deadline:
+                    break
+                await asyncio.sleep(0.001)
+        return batch
+
+    async def _first(self) -> AbstractIncomingMessage | None:
+        """The next arrival, or None when asked to stop."""
+        if self._stopping.is_set():
+            return None
+        if not self._arrived.empty():
+            return self._arrived.get_nowait()
+        arrival = asyncio.ensure_future(self._arrived.get())
+        stop = asyncio.ensure_future(self._stopping.wait())
+        await asyncio.wait([arrival, stop], return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if arrival.done():
+            return arrival.result()
+        arrival.cancel()
+        return None
+
+    async def _take(self, batch: Sequence[AbstractIncomingMessage]) -> None:
+        deliveries = [delivery_of(message) for message in batch]
+        if await self._edge.take_batch(self._subscription, deliveries):
+            await acknowledge(batch[-1], multiple=True)
+            return
+        for message, delivery in zip(batch, deliveries, strict=True):
+            await self._edge.take(self._subscription, delivery)
+            await acknowledge(message)
+
+
+def delivery_of(message: AbstractIncomingMessage) -> Delivery:
+    """What the edge needs of a message."""
+    return Delivery(
+        body=message.body,
+        message_id=message.message_id,
+        topic=message.type,
+        correlation_id=str(message.correlation_id) if message.correlation_id else None,
+        headers=message.headers,
+    )
+
+
+async def acknowledge(message: AbstractIncomingMessage, *, multiple: bool = False) -> None:
+    """Acknowledge; on a connection that broke meanwhile the broker redelivers, and the inbox knows it."""
+    try:
+        await message.ack(multiple=multiple)
+    except (aio_pika.exceptions.AMQPError, RuntimeError, OSError) as error:
+        log.info("acknowledgement_lost", message_id=message.message_id, error=describe(error))
