@@ -1,0 +1,67 @@
+"""`propman broker`: the exchanges and queues of the whole system."""
+
+from typing import Any
+
+import aio_pika
+
+from propman.catalog import all_subscriptions
+from propman.settings import SystemSettings
+from shared.cli import JsonOption, print_json, print_table, service_app, success
+from shared.messaging import topology
+
+app = service_app("broker", "Exchanges and queues of the whole system.")
+
+
+async def declare_topology(url: str) -> int:
+    """Declare everything that any service listens to; safe to repeat, at any time, from anywhere."""
+    connection = await aio_pika.connect(url, timeout=5)
+    async with connection:
+        channel = await connection.channel()
+        return await topology.declare(channel, all_subscriptions())
+
+
+@app.command()
+async def init() -> None:
+    """Declare exchanges, queues, retry ladder and dead-letter queues. Safe to repeat.
+
+    `propman db migrate`, `propman run` and docker compose include it.
+    """
+    queues = await declare_topology(SystemSettings().rabbitmq_url.get_secret_value())
+    success(f"{queues} queues are declared and bound.")
+
+
+@app.command("queues")
+async def queues(as_json: JsonOption = False) -> None:
+    r"""List every queue with the messages waiting in it and its consumers.
+
+    \b
+    Examples:
+      propman broker queues
+      propman broker queues --json
+    """
+    rows = await queue_depths(SystemSettings().rabbitmq_url.get_secret_value())
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        ["queue", "ready", "consumers"], [[row["queue"], row["ready"], row["consumers"]] for row in rows]
+    )
+
+
+async def queue_depths(url: str) -> list[dict[str, Any]]:
+    """How many messages wait in each queue that somebody consumes from, and by how many consumers."""
+    connection = await aio_pika.connect(url, timeout=5)
+    async with connection:
+        channel = await connection.channel()
+        rows: list[dict[str, Any]] = []
+        for subscription in all_subscriptions():
+            found = await channel.declare_queue(subscription.queue, passive=True)
+            counts = found.declaration_result
+            rows.append(
+                {
+                    "queue": subscription.queue,
+                    "ready": counts.message_count,
+                    "consumers": counts.consumer_count,
+                }
+            )
+        return rows

@@ -1,0 +1,49 @@
+"""Which services there are: whatever folder under `services` has an `app.py`. Nothing is listed twice."""
+
+import importlib
+from pathlib import Path
+from typing import Protocol
+
+import services
+from shared.cli import UsageProblem
+from shared.clock import Clock
+from shared.hosting import ServiceHost
+from shared.messaging.router import Router, Subscription
+from shared.settings import ServiceSettings
+
+
+class AppModule(Protocol):
+    """What each service's `app.py` offers to those who run it."""
+
+    MIGRATIONS: Path
+    router: Router
+    Settings: type[ServiceSettings]
+
+    @staticmethod
+    def create_app(settings: ServiceSettings | None = None, clock: Clock | None = None) -> ServiceHost:
+        """The service, wired."""
+
+
+def service_names() -> list[str]:
+    """The names of all services, sorted."""
+    folders = (entry for root in services.__path__ for entry in Path(root).iterdir())
+    return sorted(folder.name for folder in folders if (folder / "app.py").is_file())
+
+
+def chosen_services(names: list[str] | None) -> list[str]:
+    """The services somebody named, or all; refuses an unknown name with the list of known ones."""
+    known = service_names()
+    for name in names or []:
+        if name not in known:
+            raise UsageProblem(f"There is no service {name!r}.", remedy=f"Choose from: {', '.join(known)}.")
+    return list(dict.fromkeys(names)) if names else known
+
+
+def app_module(name: str) -> AppModule:
+    """The composition root of one service."""
+    return importlib.import_module(f"services.{name}.app")  # type: ignore[return-value]
+
+
+def all_subscriptions() -> list[Subscription]:
+    """What every service of the system listens to: the whole topology."""
+    return [item for name in service_names() for item in app_module(name).router.subscriptions]

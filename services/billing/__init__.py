@@ -1,0 +1,1 @@
+"""Invoices, what is paid on them, and what is still owed."""

@@ -1,0 +1,24 @@
+"""Billing, wired. Nothing else happens here."""
+
+from pathlib import Path
+from typing import Final
+
+from services.billing.handlers import router
+from services.billing.settings import Settings
+from shared.clock import Clock
+from shared.hosting import ServiceHost
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+
+__all__ = ["MIGRATIONS", "Settings", "create_app", "router"]
+
+
+def create_app(settings: Settings | None = None, clock: Clock | None = None) -> ServiceHost:
+    """Settings -> pool -> brokers -> router -> one host."""
+    return ServiceHost(
+        name="billing",
+        settings=settings or Settings(),  # from the environment
+        router=router,
+        migrations=MIGRATIONS,
+        clock=clock,
+    )

@@ -1,0 +1,8 @@
+"""All SQL of billing, one file per aggregate."""
+
+from services.billing.store.invoices import InvoiceStore
+from services.billing.store.leases import LeaseStore
+from services.billing.store.payments import PaymentStore
+from services.billing.store.runs import RunStore
+
+__all__ = ["InvoiceStore", "LeaseStore", "PaymentStore", "RunStore"]

@@ -1,0 +1,220 @@
+"""Invoices: issued once per lease and month, numbered without gaps, found again."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.billing.domain.invoices import Draft, Line, invoice_number
+from services.billing.schema import invoice_lines, invoice_numbers, invoices
+from shared.db import array_text, columnar, insert_rows
+from shared.identity import new_id
+
+_COLUMNS: Final = (
+    "invoice_id",
+    "number",
+    "lease_id",
+    "property_id",
+    "unit_id",
+    "unit_label",
+    "tenant_ids",
+    "period",
+    "issued_on",
+    "due_on",
+    "currency",
+    "total_cents",
+    "state",
+    "created_at",
+)
+_INSERT: Final = insert_rows(invoices, _COLUMNS)
+_LINE_COLUMNS: Final = ("invoice_id", "position", "kind", "description", "amount_cents")
+_INSERT_LINES: Final = insert_rows(invoice_lines, _LINE_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A draft that became an invoice."""
+
+    invoice_id: UUID
+    number: str
+    draft: Draft
+
+
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    """An invoice as it stands."""
+
+    invoice_id: UUID
+    number: str
+    lease_id: UUID
+    property_id: UUID
+    unit_id: UUID
+    unit_label: str
+    tenant_ids: tuple[UUID, ...]
+    period: str
+    issued_on: date
+    due_on: date
+    currency: str
+    total_cents: int
+    paid_cents: int
+    state: str
+
+    @property
+    def balance_cents(self) -> int:
+        """What is still to be paid."""
+        return 0 if self.state == "void" else self.total_cents - self.paid_cents
+
+
+_INVOICE_FIELDS: Final = tuple(Invoice.__dataclass_fields__)
+
+
+class InvoiceStore:
+    """Reads and writes over one open transaction."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, drafts: Sequence[Draft], at: datetime) -> list[Issued]:
+        """Issue what is not billed yet; returns just what this call issued.
+
+        The number counters are locked first, so that whoever issues next sees what we issued, numbers
+        have no gaps, and two runs of a month never meet in the unique index.
+        """
+        if not drafts:
+            return []
+        last = await self._lock_counters({draft.issued_on.year for draft in drafts})
+        billed = await self._billed([(draft.terms.lease_id, draft.period) for draft in drafts])
+        issued: list[Issued] = []
+        for draft in drafts:
+            if (draft.terms.lease_id, draft.period) in billed:
+                continue
+            year = draft.issued_on.year
+            last[year] += 1
+            issued.append(Issued(new_id(), invoice_number(year, last[year]), draft))
+        if issued:
+            await self._write(issued, at)
+            await self._set_counters(last)
+        return issued
+
+    async def _lock_counters(self, years: set[int]) -> Counter[int]:
+        found: Counter[int] = Counter()
+        for year in sorted(years):
+            statement = insert(invoice_numbers).values(year=year, last=0)
+            locked = statement.on_conflict_do_update(
+                index_elements=["year"], set_={"last": invoice_numbers.c.last}
+            ).returning(invoice_numbers.c.last)
+            found[year] = int(await self._connection.scalar(locked) or 0)
+        return found
+
+    async def _set_counters(self, last: Counter[int]) -> None:
+        for year, value in last.items():
+            await self._connection.execute(
+                sa.update(invoice_numbers).where(invoice_numbers.c.year == year).values(last=value)
+            )
+
+    async def _billed(self, keys: Sequence[tuple[UUID, str]]) -> set[tuple[UUID, str]]:
+        columns = (sa.column("lease_id", sa.Uuid), sa.column("period", sa.Text))
+        unnested = sa.func.unnest(
+            sa.bindparam("leases", [key[0] for key in keys], type_=ARRAY(sa.Uuid)),
+            sa.bindparam("periods", [key[1] for key in keys], type_=ARRAY(sa.Text)),
+        )
+        arrays = unnested.table_valued(*columns).render_derived(name="wanted")
+        query = (
+            sa.select(invoices.c.lease_id, invoices.c.period)
+            .join(
+                arrays,
+                sa.and_(invoices.c.lease_id == arrays.c.lease_id, invoices.c.period == arrays.c.period),
+            )
+            .where(invoices.c.kind == "rent", invoices.c.state != "void")
+        )
+        return {(row.lease_id, row.period) for row in await self._connection.execute(query)}
+
+    async def _write(self, issued: Sequence[Issued], at: datetime) -> None:
+        rows = [_row(item, at) for item in issued]
+        await self._connection.execute(_INSERT, columnar(rows, _COLUMNS))
+        lines = [
+            {
+                "invoice_id": item.invoice_id,
+                "position": position,
+                "kind": line.kind,
+                "description": line.description,
+                "amount_cents": line.amount_cents,
+            }
+            for item in issued
+            for position, line in enumerate(item.draft.lines, start=1)
+        ]
+        await self._connection.execute(_INSERT_LINES, columnar(lines, _LINE_COLUMNS))
+
+    async def find(self, identity: str, *, lock: bool = False) -> Invoice | None:
+        """One invoice by its id or its number."""
+        query = sa.select(*(invoices.c[name] for name in _INVOICE_FIELDS))
+        try:
+            query = query.where(invoices.c.invoice_id == UUID(identity))
+        except ValueError:
+            query = query.where(invoices.c.number == identity.upper())
+        if lock:
+            query = query.with_for_update()
+        row = (await self._connection.execute(query)).one_or_none()
+        return _invoice(row) if row else None
+
+    async def lines(self, invoice_id: UUID) -> list[Line]:
+        """The lines of an invoice, in order."""
+        query = (
+            sa.select(invoice_lines.c.kind, invoice_lines.c.description, invoice_lines.c.amount_cents)
+            .where(invoice_lines.c.invoice_id == invoice_id)
+            .order_by(invoice_lines.c.position)
+        )
+        return [Line(*row) for row in await self._connection.execute(query)]
+
+    async def search(
+        self, *, period: str | None, property_id: UUID | None, state: str | None, limit: int
+    ) -> list[Invoice]:
+        """The newest invoices that fit."""
+        query = sa.select(*(invoices.c[name] for name in _INVOICE_FIELDS)).limit(limit)
+        for column, value in (("period", period), ("property_id", property_id), ("state", state)):
+            if value is not None:
+                query = query.where(invoices.c[column] == value)
+        rows = await self._connection.execute(query.order_by(invoices.c.number.desc()))
+        return [_invoice(row) for row in rows]
+
+    async def pay(self, invoice: Invoice, applied_cents: int) -> None:
+        """Book a payment's part on an invoice that was found with `lock`."""
+        paid = invoice.paid_cents + applied_cents
+        state = "paid" if paid >= invoice.total_cents else invoice.state
+        await self._connection.execute(
+            sa.update(invoices)
+            .where(invoices.c.invoice_id == invoice.invoice_id)
+            .values(paid_cents=paid, state=state)
+        )
+
+
+def _row(item: Issued, at: datetime) -> dict[str, Any]:
+    draft, terms = item.draft, item.draft.terms
+    return {
+        "invoice_id": item.invoice_id,
+        "number": item.number,
+        "lease_id": terms.lease_id,
+        "property_id": terms.property_id,
+        "unit_id": terms.unit_id,
+        "unit_label": terms.unit_label,
+        "tenant_ids": array_text(terms.tenant_ids),
+        "period": draft.period,
+        "issued_on": draft.issued_on,
+        "due_on": draft.due_on,
+        "currency": terms.currency,
+        "total_cents": draft.total_cents,
+        # An invoice of nothing (a free month) is born paid.
+        "state": "open" if draft.total_cents > 0 else "paid",
+        "created_at": at,
+    }
+
+
+def _invoice(row: Any) -> Invoice:
+    values = {name: getattr(row, name) for name in _INVOICE_FIELDS}
+    return Invoice(**values | {"tenant_ids": tuple(values["tenant_ids"])})

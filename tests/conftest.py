@@ -1,0 +1,48 @@
+"""Real servers for the whole session: private ones, unless the environment or Docker provides them."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from propman.dev import GivenServers, LocalServers, ServerUrls
+from tests.support.brokers import TestVhost
+from tests.support.containers import containers
+from tests.support.databases import TestDatabases
+
+pytest_plugins = ["tests.support.skips"]
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[ServerUrls]:
+    """PostgreSQL, RabbitMQ and a mail sink that no other run uses."""
+    if os.environ.get("PROPMAN_TEST_SERVERS") == "docker":
+        with containers() as urls:
+            yield urls
+        return
+    given = GivenServers.from_environment(os.environ)
+    instance = LocalServers(ROOT / ".local" / f"test-{os.getpid()}", given)
+    try:
+        yield instance.start()
+    finally:
+        instance.stop(remove=True)
+
+
+@pytest.fixture(scope="session")
+async def databases(servers: ServerUrls) -> AsyncIterator[TestDatabases]:
+    """The session's own databases; `databases.transactions("billing")` gives an empty one."""
+    found = TestDatabases(servers.postgres_url)
+    yield found
+    await found.drop()
+
+
+@pytest.fixture(scope="session")
+def vhost(servers: ServerUrls) -> Iterator[TestVhost]:
+    """The session's own virtual host."""
+    made = TestVhost(servers)
+    made.create()
+    yield made
+    made.delete()

@@ -1,0 +1,77 @@
+"""Databases of one test session: its own names, migrated once, emptied before each use."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+from sqlalchemy.engine import make_url
+
+from propman.administration import create_database, drop_database, grant_runtime_rights
+from propman.catalog import app_module
+from shared.clock import Clock, SystemClock
+from shared.db import create_engine, driver_url, migrate
+from shared.messaging.transaction import Transactions
+
+
+class TestDatabases:
+    """A database and a least-privileged role per service, made when a test first asks for it."""
+
+    __test__ = False
+
+    def __init__(self, admin_url: str, prefix: str | None = None) -> None:
+        self._admin = make_url(admin_url)
+        self._prefix = prefix or f"t{secrets.token_hex(4)}"
+        self._ready: dict[str, str] = {}
+
+    async def url(self, service: str) -> str:
+        """The URL of a service's migrated database, as the role the service runs as."""
+        if service not in self._ready:
+            name = f"{self._prefix}_{service}"
+            target = self._admin.set(username=name, password=secrets.token_hex(8), database=name)
+            text = target.render_as_string(hide_password=False)
+            await create_database(self._admin_text, text)
+            await migrate(self.admin_url(service), app_module(service).MIGRATIONS)
+            await grant_runtime_rights(self.admin_url(service), name)
+            self._ready[service] = text
+        return self._ready[service]
+
+    def admin_url(self, service: str) -> str:
+        """The same database, as its administrator."""
+        target = self._admin.set(database=f"{self._prefix}_{service}")
+        return target.render_as_string(hide_password=False)
+
+    async def empty(self, service: str) -> None:
+        """Take every row out of a service's database, but its migration state."""
+        await self.url(service)
+        connection = await asyncpg.connect(driver_url(self.admin_url(service)))
+        try:
+            names = await connection.fetch(
+                "select quote_ident(tablename) as name from pg_tables"
+                " where schemaname = 'public' and tablename <> 'alembic_version'"
+            )
+            await connection.execute(
+                f"truncate {', '.join(row['name'] for row in names)} restart identity cascade"
+            )
+        finally:
+            await connection.close()
+
+    @asynccontextmanager
+    async def transactions(self, service: str, clock: Clock | None = None) -> AsyncIterator[Transactions]:
+        """An empty database of a service, as its handlers see it."""
+        url = await self.url(service)
+        await self.empty(service)
+        engine = create_engine(url, application=f"{service}-test")
+        try:
+            yield Transactions(engine, clock or SystemClock())
+        finally:
+            await engine.dispose()
+
+    async def drop(self) -> None:
+        """Remove everything this session made."""
+        for url in self._ready.values():
+            await drop_database(self._admin_text, url)
+
+    @property
+    def _admin_text(self) -> str:
+        return self._admin.render_as_string(hide_password=False)
