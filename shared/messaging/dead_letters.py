@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.identity import new_id
-from shared.messaging.envelope import Delivery, Envelope
+from shared.messaging.envelope import ATTEMPT_HEADER, Delivery, Envelope
 from shared.messaging.tables import dead_letters
 
 Reason = Literal["unreadable", "defect", "retries_exhausted", "delivery_limit"]
@@ -59,6 +59,17 @@ def new_dead_letter(
         attempts=envelope.attempt if envelope else 1,
         first_failed_at=(envelope.first_failed_at if envelope else None) or at,
         died_at=at,
+    )
+
+
+def delivery_of(letter: DeadLetter) -> Delivery:
+    """A dead letter as the message it was."""
+    return Delivery(
+        body=letter.body,
+        message_id=letter.message_id,
+        topic=letter.topic,
+        correlation_id=letter.correlation_id,
+        headers={name: value for name, value in letter.headers.items() if name != ATTEMPT_HEADER},
     )
 
 

@@ -1,0 +1,5 @@
+"""`python -m propman`."""
+
+from propman.main import main
+
+main()
