@@ -54,7 +54,12 @@ async def steps_of(correlation_id: UUID) -> list[Step]:
     names = service_names()
 
     async def ask(connection: AsyncConnection) -> list[Found]:
-        return [tuple(row) for query in _queries(correlation_id) for row in await connection.execute(query)]
+        found: list[Found] = []
+        for query in _queries(correlation_id):
+            found += [
+                (what, count, first, last) for what, count, first, last in await connection.execute(query)
+            ]
+        return found
 
     answers = await ask_each(names, ask)
     steps = [Step(name, *row) for name, rows in answers.items() for row in rows]

@@ -11,6 +11,7 @@ import typer
 
 from services.billing.domain.invoices import Draft
 from services.billing.domain.payments import PaymentRefused
+from services.billing.handlers import router
 from services.billing.handlers.invoices import ChunkDone, Plan, chunked, draft_chunk, issue_chunk, plan_month
 from services.billing.handlers.payments import Booked, InvoiceUnknown
 from services.billing.handlers.payments import record_payment as book
@@ -41,10 +42,12 @@ from shared.cli import (
 from shared.contracts.scheduler import MonthlyBillingDue
 from shared.hosting import open_transactions
 from shared.identity import new_id
+from shared.messaging.commands import add_messaging_commands
 from shared.messaging.transaction import Transactions, command_envelope
 from shared.money import BadAmount, format_cents, parse_cents
 
 app = service_app("billing", "Invoices, what is paid on them, and what is still owed.")
+add_messaging_commands(app, router)
 invoices = app.group("invoices", "Look at invoices.")
 
 

@@ -40,7 +40,8 @@ class Consumers:
         for subscription in subscriptions:
             if not subscription.batch:
                 self._subscribe(subscription)
-        self._subscribe_dead()
+        if subscriptions:
+            self._subscribe_dead()
 
     async def start(self) -> None:
         """Connect and begin to consume; waits for the broker when it is not there yet."""

@@ -80,6 +80,10 @@ class LeaseStore:
         rows = await self._connection.execute(sa.select(properties.c.property_id, properties.c.name))
         return {row.property_id: row.name for row in rows}
 
+    async def count(self) -> int:
+        """How many leases billing knows."""
+        return int(await self._connection.scalar(sa.select(sa.func.count()).select_from(leases)) or 0)
+
     async def time_zones(self) -> list[str]:
         """Every zone that some lease is in."""
         return list(
