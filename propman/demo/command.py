@@ -11,7 +11,7 @@ from propman.broker import declare_topology, queue_depths
 from propman.catalog import app_module, service_names
 from propman.databases import ask_each, transactions_of
 from propman.db import initialise, migrate_service
-from propman.demo.portfolio import load_portfolio
+from propman.demo.portfolio import VACANT, load_portfolio
 from propman.demo.report import Settled, show_outcome, show_what_happened
 from propman.dev import GivenServers, LocalServers, ServersUnavailable, ServerUrls
 from propman.dev.environment import discover_services, read_environment, write_environment
@@ -103,9 +103,11 @@ async def load() -> None:
         outcome = await load_portfolio(transactions)
     wanted = outcome.leases + outcome.already_there
     await _until(lambda: _copied(wanted), "the other services to hear of the leases")
+    vacant = sum(map(len, VACANT.values()))
     if outcome.leases:
         success(
-            f"Loaded {outcome.properties} properties, 29 units, {outcome.tenants} tenants and their leases."
+            f"Loaded {outcome.properties} properties, {outcome.units + vacant} units, "
+            f"{outcome.tenants} tenants and their leases."
         )
     else:
         success(f"The portfolio is there already: {wanted} leases.")

@@ -1,7 +1,7 @@
 """A hot queue taken in batches: one transaction, one inbox insert, one multiple acknowledgement."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -22,6 +22,12 @@ from shared.messaging.router import Subscription
 COLLECT_SECONDS: Final = 0.005
 """How long the first message of a batch waits for company."""
 
+GRACE_SECONDS: Final = 30.0
+"""How long a stopping service waits for the handlers in flight."""
+
+GIVE_BACK_SECONDS: Final = 1.0
+"""The pause before a message that even the edge could not settle goes back to its queue."""
+
 log = structlog.get_logger()
 
 
@@ -33,6 +39,7 @@ class BatchConsumer:
         self._subscription = subscription
         self._edge = edge
         self._arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
+        self._source: object = None
         self._channel: AbstractChannel | None = None
         self._queue: AbstractQueue | None = None
         self._tag: str | None = None
@@ -54,20 +61,29 @@ class BatchConsumer:
         channel = self._channel = await connection.channel(publisher_confirms=False)
         await channel.set_qos(prefetch_count=self._subscription.prefetch)
         queue = self._queue = await channel.get_queue(self._subscription.queue)
-        self._tag = await queue.consume(self._arrived.put)
+        self._tag = await queue.consume(self._arrive)
         self._worker = asyncio.create_task(self._work(), name=f"batches-{self._subscription.queue}")
 
     async def stop(self) -> None:
         """Finish the batch in hand; what was only fetched goes back to the queue with the channel."""
         self._stopping.set()
         if self._queue is not None and self._tag is not None:
-            with suppress(aio_pika.exceptions.AMQPError, RuntimeError, OSError, TimeoutError):
-                await self._queue.cancel(self._tag, timeout=5)
+            await _at_most(2, self._queue.cancel(self._tag))
         if self._worker is not None:
-            await self._worker
+            await asyncio.wait([self._worker], timeout=GRACE_SECONDS)
+            self._worker.cancel()
+            await asyncio.gather(self._worker, return_exceptions=True)
         if self._channel is not None:
-            with suppress(aio_pika.exceptions.AMQPError, RuntimeError, OSError):
-                await self._channel.close()
+            await _at_most(2, self._channel.close())
+
+    async def _arrive(self, message: AbstractIncomingMessage) -> None:
+        with suppress(RuntimeError):  # its channel is closed already: it will come again
+            if message.channel is not self._source:
+                # A new channel: what the old one brought comes again, and can only be acknowledged there.
+                while not self._arrived.empty():
+                    self._arrived.get_nowait()
+                self._source = message.channel
+            self._arrived.put_nowait(message)
 
     async def _work(self) -> None:
         while (batch := await self._collect()) is not None:
@@ -109,8 +125,7 @@ class BatchConsumer:
             await acknowledge(batch[-1], multiple=True)
             return
         for message, delivery in zip(batch, deliveries, strict=True):
-            await self._edge.take(self._subscription, delivery)
-            await acknowledge(message)
+            await settle(message, self._edge.take(self._subscription, delivery))
 
 
 def delivery_of(message: AbstractIncomingMessage) -> Delivery:
@@ -122,6 +137,26 @@ def delivery_of(message: AbstractIncomingMessage) -> Delivery:
         correlation_id=str(message.correlation_id) if message.correlation_id else None,
         headers=message.headers,
     )
+
+
+async def settle(message: AbstractIncomingMessage, taking: Awaitable[object]) -> None:
+    """Acknowledge a message once it was taken; give it back when even the edge failed at it."""
+    try:
+        await taking
+    except Exception as error:  # noqa: BLE001 - nothing may leave a message hanging, or end its consumer
+        log.error("message_given_back", message_id=message.message_id, error=describe(error), exc_info=True)
+        await asyncio.sleep(GIVE_BACK_SECONDS)
+        with suppress(aio_pika.exceptions.AMQPError, RuntimeError, OSError):
+            await message.reject(requeue=True)
+    else:
+        await acknowledge(message)
+
+
+async def _at_most(seconds: float, step: Awaitable[object]) -> None:
+    """Take a step of saying goodbye; a robust channel would wait for a broker that is gone."""
+    with suppress(aio_pika.exceptions.AMQPError, RuntimeError, OSError, TimeoutError):
+        async with asyncio.timeout(seconds):
+            await step
 
 
 async def acknowledge(message: AbstractIncomingMessage, *, multiple: bool = False) -> None:

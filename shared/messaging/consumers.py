@@ -4,19 +4,25 @@ FastStream has no batch subscriber for RabbitMQ. Both share one connection, on w
 published, with a channel per subscription; both acknowledge only after `Edge.take` has returned.
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, cast
 
+import aio_pika
+import structlog
+from aio_pika.abc import AbstractRobustConnection
 from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
 
-from shared.messaging.batches import BatchConsumer, acknowledge, delivery_of
+from shared.messaging.batches import GRACE_SECONDS, BatchConsumer, delivery_of, settle
 from shared.messaging.edge import Edge
+from shared.messaging.errors import describe
 from shared.messaging.naming import dead_queue_for
 from shared.messaging.router import Subscription
 
-GRACE_SECONDS: Final = 30.0
-"""How long a stopping service waits for the handlers in flight."""
+RECONNECT_SECONDS: Final = 1.0
+
+log = structlog.get_logger()
 
 
 class Consumers:
@@ -24,6 +30,7 @@ class Consumers:
 
     def __init__(self, url: str, *, service: str, subscriptions: Sequence[Subscription], edge: Edge) -> None:
         """Connects nothing yet."""
+        self._url = url
         self._service = service
         self._edge = edge
         self._broker = RabbitBroker(
@@ -32,10 +39,11 @@ class Consumers:
             ack_policy=AckPolicy.MANUAL,
             graceful_timeout=GRACE_SECONDS,
             fail_fast=False,
-            reconnect_interval=1.0,
+            reconnect_interval=RECONNECT_SECONDS,
             client_properties=cast("Any", {"connection_name": f"propman-{service}-consume"}),
             logger=None,
         )
+        self._connection: AbstractRobustConnection | None = None
         self._batches = [BatchConsumer(item, edge) for item in subscriptions if item.batch]
         for subscription in subscriptions:
             if not subscription.batch:
@@ -45,25 +53,47 @@ class Consumers:
 
     async def start(self) -> None:
         """Connect and begin to consume; waits for the broker when it is not there yet."""
-        connection = await self._broker.connect()
+        await self._await_broker()
+        connection = self._connection = await self._broker.connect()
         await self._broker.start()
         for batch in self._batches:
             await batch.start(connection)
 
     async def stop(self) -> None:
         """Finish what is in flight, give back what was only fetched, and disconnect."""
-        for batch in self._batches:
-            await batch.stop()
-        await self._broker.stop()
+        await asyncio.gather(*(batch.stop() for batch in self._batches))
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
+            # Without a connection FastStream would wait for the next one; nothing is in flight then.
+            if connection.connected.is_set():
+                async with asyncio.timeout(GRACE_SECONDS + 5):
+                    await self._broker.stop()
+        except Exception as error:  # noqa: BLE001 - whatever it was, the connection is closed and we leave
+            log.warning("consumers_stopped_hard", service=self._service, error=describe(error))
+        finally:
+            await connection.close()
 
     async def ready(self) -> bool:
         """Whether the broker answers and every queue has its consumer."""
         return await self._broker.ping(timeout=2.0) and all(batch.consuming for batch in self._batches)
 
+    async def _await_broker(self) -> None:
+        """Wait until the broker answers, in a way that can be cancelled: aio-pika's own cannot."""
+        while True:
+            try:
+                await (await aio_pika.connect(self._url, timeout=5)).close()
+            except (aio_pika.exceptions.AMQPError, OSError, TimeoutError) as error:
+                log.warning("waiting_for_broker", service=self._service, error=describe(error))
+                await asyncio.sleep(RECONNECT_SECONDS)
+            else:
+                return
+
     def _subscribe(self, subscription: Subscription) -> None:
         async def consume(message: RabbitMessage) -> None:
-            await self._edge.take(subscription, delivery_of(message.raw_message))
-            await acknowledge(message.raw_message)
+            raw = message.raw_message
+            await settle(raw, self._edge.take(subscription, delivery_of(raw)))
 
         self._attach(subscription.queue, subscription.prefetch, consume)
 
@@ -71,8 +101,8 @@ class Consumers:
         """What the broker gave up on is brought into the service's own table."""
 
         async def collect(message: RabbitMessage) -> None:
-            await self._edge.bury_returned(self._service, delivery_of(message.raw_message))
-            await acknowledge(message.raw_message)
+            raw = message.raw_message
+            await settle(raw, self._edge.bury_returned(self._service, delivery_of(raw)))
 
         self._attach(dead_queue_for(self._service), 1, collect)
 

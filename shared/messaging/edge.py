@@ -20,7 +20,6 @@ from shared.messaging.dead_letters import Reason, bury, new_dead_letter
 from shared.messaging.envelope import Delivery, Envelope, Received, Unreadable, read_body, read_envelope
 from shared.messaging.errors import ErrorKind, Transient, classify, describe
 from shared.messaging.metrics import MessagingMetrics
-from shared.messaging.naming import RETRY_SECONDS
 from shared.messaging.outage import OutageGate
 from shared.messaging.retry import RetryLadder
 from shared.messaging.router import Subscription
@@ -143,7 +142,7 @@ class Edge:
     async def _later(
         self, subscription: Subscription, delivery: Delivery, envelope: Envelope, error: Exception
     ) -> Outcome:
-        if envelope.attempt > len(RETRY_SECONDS):
+        if envelope.attempt > len(self.ladder.rungs):
             await self._bury(subscription.queue, delivery, envelope, "retries_exhausted", error)
             return "dead"
         await self._until_up(
@@ -151,7 +150,7 @@ class Edge:
                 subscription.queue, delivery.body, envelope, error, self.transactions.clock.now()
             )
         )
-        self.metrics.retries.labels(str(RETRY_SECONDS[envelope.attempt - 1])).inc()
+        self.metrics.retries.labels(str(self.ladder.rungs[envelope.attempt - 1])).inc()
         return "retried"
 
     async def _bury(

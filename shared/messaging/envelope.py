@@ -21,6 +21,7 @@ CONTENT_TYPE: Final = "application/json"
 ATTEMPT_HEADER: Final = "x-attempt"
 FIRST_FAILED_HEADER: Final = "x-first-failed-at"
 REPLAYED_HEADER: Final = "x-replayed"
+MOST_ATTEMPTS: Final = 1_000
 
 
 class Unreadable(Exception):
@@ -103,12 +104,11 @@ def _uuid_or_none(text: Any) -> UUID | None:
 
 
 def _positive(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 1
+    return min(value, MOST_ATTEMPTS) if isinstance(value, int) and value > 0 else 1
 
 
 def _moment(text: Any) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(str(text)) if text else None
-    except ValueError:
+        return datetime.fromisoformat(str(text)).astimezone(UTC) if text else None
+    except (ValueError, OverflowError):
         return None
-    return moment.astimezone(UTC) if moment else None

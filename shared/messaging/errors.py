@@ -33,6 +33,10 @@ _OUTAGE_STATES: Final = frozenset({"57P01", "57P02", "57P03", "25006"})
 """Shut down by an administrator, crash, starting up, and a standby that cannot write."""
 
 
+_CONNECTING_STATES: Final = frozenset({"28000", "28P01", "3D000", "53300", "55000"})
+"""Who we are, which database, how many we are, and a database closed to connections."""
+
+
 def classify(error: BaseException) -> ErrorKind:
     """Which kind an exception is, by its type and, for PostgreSQL, its SQLSTATE."""
     if isinstance(error, (Transient, TimeoutError, PoolTimeout)):
@@ -52,8 +56,11 @@ def _classify_database(error: DBAPIError | PendingRollbackError) -> ErrorKind:
 
 def _classify_driver(error: BaseException) -> ErrorKind:
     module = type(error).__module__.partition(".")[0]
+    if module in {"aiormq", "aio_pika"}:
+        return ErrorKind.OUTAGE
     if module == "asyncpg":
-        return _by_state(error) or ErrorKind.DEFECT
+        # SQLAlchemy hands on what connecting says as it is: no message is to blame for that.
+        return _by_state(error, _OUTAGE_STATES | _CONNECTING_STATES) or ErrorKind.DEFECT
     return ErrorKind.DEFECT
 
 
@@ -64,9 +71,9 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__
 
 
-def _by_state(error: BaseException) -> ErrorKind | None:
+def _by_state(error: BaseException, outages: frozenset[str] = _OUTAGE_STATES) -> ErrorKind | None:
     state = getattr(error, "sqlstate", None) or ""
-    if state.startswith("08") or state in _OUTAGE_STATES:
+    if state.startswith("08") or state in outages:
         return ErrorKind.OUTAGE
     if state in _TRANSIENT_STATES:
         return ErrorKind.TRANSIENT

@@ -85,17 +85,18 @@ class Publisher:
                 raise
 
     async def _send(self, underlay: Any, message: Outgoing) -> Result:
-        confirmation: ConfirmationFrameType | DeliveredMessage | None = await underlay.basic_publish(
-            message.body,
-            exchange=message.exchange,
-            routing_key=message.routing_key,
-            properties=message.properties,
-            mandatory=True,
-            wait=False,  # the confirm says more than the socket's drain, at half the cost
-        )
-        if isinstance(confirmation, commands.Basic.Ack):
-            return "confirmed"
-        return "refused" if isinstance(confirmation, commands.Basic.Nack) else "unroutable"
+        try:
+            confirmation: ConfirmationFrameType | DeliveredMessage | None = await underlay.basic_publish(
+                message.body,
+                exchange=message.exchange,
+                routing_key=message.routing_key,
+                properties=message.properties,
+                mandatory=True,
+                wait=False,  # the confirm says more than the socket's drain, at half the cost
+            )
+        except aio_pika.exceptions.DeliveryError:  # a nack: this one only, the channel is well
+            return "refused"
+        return "confirmed" if isinstance(confirmation, commands.Basic.Ack) else "unroutable"
 
     async def _open_channel(self) -> AbstractChannel:
         if self._connection is None:

@@ -69,6 +69,8 @@ class Relay:
             except Exception as error:  # noqa: BLE001 - nothing may end the relay but being stopped
                 self._metrics.leads.set(0)
                 log.warning("relay_interrupted", service=self._service, error=describe(error))
+                if not self._stopping:
+                    self._wake.clear()  # a NOTIFY that came meanwhile must not cut the pause short
                 await self._sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
         await self._publisher.close()
@@ -82,6 +84,7 @@ class Relay:
         connection = await asyncpg.connect(
             self._dsn,
             timeout=5,
+            command_timeout=30,
             server_settings={
                 "application_name": f"propman-{self._service}-relay",
                 "tcp_keepalives_idle": "10",

@@ -1,5 +1,6 @@
 """Delayed redelivery to one queue alone, by queues whose messages expire back to where they came from."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from shared.messaging.envelope import (
@@ -20,14 +21,17 @@ class RetryLadder:
     order would lose the message.
     """
 
-    def __init__(self, publisher: Publisher, *, source: str) -> None:
-        """`source` is the service the copies are published as."""
+    def __init__(
+        self, publisher: Publisher, *, source: str, rungs: Sequence[int] = RETRY_SECONDS
+    ) -> None:
+        """`source` is the service the copies are published as; the topology must have its rungs."""
         self._publisher = publisher
         self._source = source
+        self.rungs = rungs
 
     async def send(self, queue: str, body: bytes, envelope: Envelope, error: Exception, at: datetime) -> None:
         """Have the message come back to `queue` after the pause its attempt has earned."""
-        seconds = RETRY_SECONDS[min(envelope.attempt, len(RETRY_SECONDS)) - 1]
+        seconds = self.rungs[min(envelope.attempt, len(self.rungs)) - 1]
         headers = {
             ATTEMPT_HEADER: envelope.attempt + 1,
             FIRST_FAILED_HEADER: (envelope.first_failed_at or at).isoformat(),

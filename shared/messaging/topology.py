@@ -4,7 +4,7 @@ Declared before any service starts, so that the order in which services start ca
 for a consumer that was not there yet.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from aio_pika import ExchangeType
@@ -16,6 +16,8 @@ from shared.messaging.router import Subscription
 DELIVERY_LIMIT: Final = 50
 """Redeliveries before the broker itself gives up. Each deploy burns one per message in flight, and our
 own attempt header ends retries long before; this stops only what kills the process that takes it."""
+
+NO_LIMIT: Final = 1_000_000
 
 
 def queue_arguments(consumer: str) -> dict[str, Any]:
@@ -34,12 +36,14 @@ def queue_arguments(consumer: str) -> dict[str, Any]:
     }
 
 
-async def declare(channel: AbstractChannel, subscriptions: Iterable[Subscription]) -> int:
+async def declare(
+    channel: AbstractChannel, subscriptions: Iterable[Subscription], *, rungs: Sequence[int] = RETRY_SECONDS
+) -> int:
     """Declare everything for these subscriptions; returns the number of queues."""
     listed = list(subscriptions)
     events = await channel.declare_exchange(EVENTS, ExchangeType.TOPIC, durable=True)
     await _declare_dead(channel, sorted({item.consumer for item in listed}))
-    await _declare_ladder(channel)
+    await _declare_ladder(channel, rungs)
     for subscription in listed:
         queue = await channel.declare_queue(
             subscription.queue, durable=True, arguments=queue_arguments(subscription.consumer)
@@ -52,17 +56,19 @@ async def _declare_dead(channel: AbstractChannel, consumers: Iterable[str]) -> N
     dead = await channel.declare_exchange(DEAD, ExchangeType.DIRECT, durable=True)
     for consumer in consumers:
         name = dead_queue_for(consumer)
-        queue = await channel.declare_queue(name, durable=True, arguments={"x-queue-type": "quorum"})
+        # RabbitMQ 4 drops after 20 redeliveries where nothing is said, and nothing comes after this queue.
+        arguments = {"x-queue-type": "quorum", "x-delivery-limit": NO_LIMIT}
+        queue = await channel.declare_queue(name, durable=True, arguments=arguments)
         await queue.bind(dead, name)
 
 
-async def _declare_ladder(channel: AbstractChannel) -> None:
+async def _declare_ladder(channel: AbstractChannel, rungs: Sequence[int]) -> None:
     """One queue per delay: a message's time to live is only looked at when it is at the head.
 
     The rung is entered under the name of the queue to come back to, and leaves through the default
     exchange by that same name, so that nobody else sees the message again.
     """
-    for seconds in RETRY_SECONDS:
+    for seconds in rungs:
         name = retry_name(seconds)
         exchange = await channel.declare_exchange(name, ExchangeType.FANOUT, durable=True)
         queue = await channel.declare_queue(
@@ -77,3 +83,8 @@ async def _declare_ladder(channel: AbstractChannel) -> None:
             },
         )
         await queue.bind(exchange)
+
+
+def retry_names() -> list[str]:
+    """The queues of the ladder, in which messages wait for their next try."""
+    return [retry_name(seconds) for seconds in RETRY_SECONDS]

@@ -1,0 +1,1 @@
+"""When things are due: schedules, their occurrences, and what came of each."""

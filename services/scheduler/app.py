@@ -1,0 +1,27 @@
+"""The scheduler, wired. Nothing else happens here."""
+
+from pathlib import Path
+from typing import Final
+
+from services.scheduler.handlers import router
+from services.scheduler.settings import Settings
+from services.scheduler.ticking import DueLoop
+from shared.clock import Clock
+from shared.hosting import ServiceHost
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+
+__all__ = ["MIGRATIONS", "Settings", "create_app", "router"]
+
+
+def create_app(settings: Settings | None = None, clock: Clock | None = None) -> ServiceHost:
+    """Settings -> pool -> brokers -> router -> one host, with the due loop beside it."""
+    host = ServiceHost(
+        name="scheduler",
+        settings=settings or Settings(),
+        router=router,
+        migrations=MIGRATIONS,
+        clock=clock,
+    )
+    host.add_worker(DueLoop(host.transactions))
+    return host

@@ -1,0 +1,72 @@
+"""The one way a command announces a trigger by hand: `propman trigger` and `propman scheduler run-now`."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from services.scheduler.definitions import InvalidSchedule
+from services.scheduler.manual import KeyTaken, UnknownName, await_outcome, run_now
+from services.scheduler.reporting import report_announced
+from services.scheduler.settings import Settings
+from services.scheduler.timetable import InvalidCron
+from services.scheduler.triggers import InvalidPayload, UnknownTrigger
+from shared.cli import UsageProblem
+from shared.clock import UnknownZone
+from shared.hosting import open_transactions
+from shared.messaging.transaction import Transactions
+
+_REFUSALS = (InvalidCron, InvalidPayload, InvalidSchedule, KeyTaken, UnknownName, UnknownTrigger, UnknownZone)
+
+WaitOption = Annotated[bool, typer.Option("--wait", help="Wait for the outcome; exit 1 unless it succeeded.")]
+TimeoutOption = Annotated[float, typer.Option("--timeout", min=0, help="How many seconds to wait.")]
+KeyOption = Annotated[
+    str | None, typer.Option("--key", help="An idempotency key: a second run under it does nothing new.")
+]
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """What was asked for cannot be: one line that says why, and exit code 2."""
+    try:
+        yield
+    except _REFUSALS as refusal:
+        raise UsageProblem(f"{refusal}.") from refusal
+
+
+def scheduler_settings() -> Settings:
+    """The scheduler's settings, from the environment."""
+    return Settings()
+
+
+async def announce_by_hand(
+    name: str,
+    payload: Mapping[str, Any],
+    *,
+    key: str | None,
+    as_of: datetime | None,
+    wait: bool,
+    timeout: float,  # noqa: ASYNC109 - what the person gave as --timeout
+) -> None:
+    """Announce, print what was announced and, if asked, wait for what comes of it."""
+    async with open_transactions(scheduler_settings(), "scheduler") as transactions:
+        identity = await _announced(transactions, name, payload, key=key, as_of=as_of)
+        occurrence = await await_outcome(transactions, identity, timeout if wait else 0)
+        report_announced(occurrence, waited=timeout if wait else None)
+
+
+async def _announced(
+    transactions: Transactions,
+    name: str,
+    payload: Mapping[str, Any],
+    *,
+    key: str | None,
+    as_of: datetime | None,
+) -> UUID:
+    given = {field: value for field, value in payload.items() if value is not None}
+    with refusals():
+        async with transactions.command("scheduler.run_now") as tx:
+            return await run_now(tx, name, payload=given, requested_by="command line", seq=key, as_of=as_of)

@@ -1,0 +1,1 @@
+"""The rules of time coming due and of what counts as done. Standard library only."""

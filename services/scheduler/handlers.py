@@ -1,0 +1,40 @@
+"""What the scheduler does on each message. One function per message; the rules are in domain/."""
+
+from typing import Final
+
+import structlog
+
+from services.scheduler.domain.occurrences import Report, settle
+from services.scheduler.store import SchedulerStore
+from shared.contracts.scheduler import TriggerOutcome
+from shared.messaging.router import Router
+from shared.messaging.transaction import Tx
+
+router: Final = Router("scheduler")
+
+log = structlog.get_logger()
+
+
+@router.on(TriggerOutcome)
+async def record_outcome(outcome: TriggerOutcome, tx: Tx) -> None:
+    """Keep what a consumer did with an occurrence, and what all of them together make of it."""
+    store = SchedulerStore(tx.connection)
+    if await store.occurrence(outcome.occurrence_id, lock=True) is None:
+        # Pruned, or announced by another service's own command: there is nothing to attach it to.
+        log.info(
+            "outcome_of_unknown_occurrence",
+            occurrence_id=str(outcome.occurrence_id),
+            consumer=outcome.consumer,
+        )
+        return
+    report = Report(
+        consumer=outcome.consumer,
+        state=outcome.state,
+        finished_at=outcome.finished_at,
+        counts=outcome.counts,
+        problems=outcome.problems,
+    )
+    await store.record_report(outcome.occurrence_id, report, now=tx.at)
+    occurrence = await store.occurrence(outcome.occurrence_id)
+    if occurrence is not None:
+        await store.settle(occurrence.id, *settle(occurrence.expected, occurrence.reports))

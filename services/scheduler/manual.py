@@ -1,0 +1,137 @@
+"""Announcing a trigger because somebody asks for it, and waiting for what comes of it."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from services.scheduler.announcing import announce, occurrence_id
+from services.scheduler.domain.occurrences import Occurrence
+from services.scheduler.domain.schedules import Schedule
+from services.scheduler.store import SchedulerStore
+from services.scheduler.triggers import (
+    UnknownTrigger,
+    checked_payload,
+    expected_consumers,
+    known_triggers,
+    spoken_name,
+    trigger_named,
+)
+from shared.clock import stopwatch
+from shared.contracts.base import as_utc
+from shared.identity import new_id
+from shared.messaging.transaction import Transactions, Tx
+
+POLL_SECONDS: Final = 0.1
+
+
+class UnknownName(LookupError):
+    """Neither a schedule nor a trigger; says which there are."""
+
+
+class UnknownOccurrence(LookupError):
+    """There is no occurrence of that id."""
+
+
+class KeyTaken(ValueError):
+    """An idempotency key that stands for something else already."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What is announced by hand: a schedule's trigger, or a trigger without one."""
+
+    key: str
+    trigger: str
+    zone: str
+    schedule: Schedule | None
+
+    @property
+    def identity(self) -> object:
+        return self.schedule.id if self.schedule else self.trigger
+
+
+async def run_now(  # noqa: PLR0913 - each says another thing about the run, all by name
+    tx: Tx,
+    schedule_key: str,
+    *,
+    payload: Mapping[str, Any] | None = None,
+    requested_by: str | None = None,
+    seq: str | None = None,
+    as_of: datetime | None = None,
+    dry_run: bool = False,
+) -> UUID:
+    """Announce a schedule's trigger now, as an occurrence of its own; the next run stays where it is.
+
+    `schedule_key` may be a trigger's name instead, where there is no schedule. `payload` goes over the
+    schedule's own. `seq` is an idempotency key: a second request under it gives the first occurrence.
+    Raises `UnknownName`, `InvalidPayload` or `KeyTaken`.
+    """
+    store = SchedulerStore(tx.connection)
+    source = await _source(store, schedule_key)
+    own = source.schedule.payload if source.schedule else {}
+    occurrence = Occurrence(
+        id=UUID(int=0),
+        schedule_id=source.schedule.id if source.schedule else None,
+        schedule_key=source.key,
+        trigger=source.trigger,
+        spec_version=source.schedule.spec_version if source.schedule else 0,
+        zone=source.zone,
+        scheduled_for=as_utc(as_of or tx.at),
+        origin="manual",
+        seq=seq or str(new_id()),
+        payload=checked_payload(trigger_named(source.trigger), {**own, **(payload or {})}),
+        expected=source.schedule.expected if source.schedule else expected_consumers(source.trigger),
+        dry_run=dry_run,
+        requested_by=requested_by,
+        created_at=tx.at,
+    )
+    identity = occurrence_id(source.identity, source.zone, occurrence.scheduled_for, "manual", occurrence.seq)
+    occurrence = replace(occurrence, id=identity)
+    if await announce(tx, occurrence):
+        return occurrence.id
+    return await _former(store, occurrence, as_of=as_of)
+
+
+async def await_outcome(
+    transactions: Transactions,
+    occurrence_id: UUID,
+    timeout: float = 120.0,  # noqa: ASYNC109 - running out of it is an answer here, not an error
+) -> Occurrence:
+    """An occurrence with its reports, once it is settled or the time is up; see `Occurrence.settled`."""
+    deadline = stopwatch() + timeout
+    while True:
+        async with transactions.engine.connect() as connection:
+            occurrence = await SchedulerStore(connection).occurrence(occurrence_id)
+        if occurrence is None:
+            raise UnknownOccurrence(f"There is no occurrence {occurrence_id}")
+        if occurrence.settled or stopwatch() >= deadline:
+            return occurrence
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def _source(store: SchedulerStore, name: str) -> _Source:
+    schedule = await store.schedule(name)
+    if schedule is not None:
+        return _Source(schedule.key, schedule.trigger, schedule.time_zone, schedule)
+    try:
+        topic = trigger_named(name).topic
+    except UnknownTrigger as error:
+        schedules = [known.key for known in await store.schedules()]
+        names = ", ".join([*schedules, *(spoken_name(topic) for topic in known_triggers())])
+        raise UnknownName(f"There is no schedule or trigger {name!r}; there are: {names}") from error
+    return _Source(spoken_name(topic), topic, "UTC", None)
+
+
+async def _former(store: SchedulerStore, wanted: Occurrence, *, as_of: datetime | None) -> UUID:
+    """What was asked for under the same key; a key that says two things is a mistake of the caller's."""
+    former = await store.occurrence_asked(wanted.schedule_key, wanted.seq)
+    same = former is not None and (
+        (former.trigger, former.payload, former.dry_run) == (wanted.trigger, wanted.payload, wanted.dry_run)
+        and (as_of is None or former.scheduled_for == wanted.scheduled_for)
+    )
+    if former is None or not same:
+        raise KeyTaken(f"The key {wanted.seq!r} already stands for another run of {wanted.schedule_key}")
+    return former.id

@@ -1,0 +1,70 @@
+"""The tables of the scheduler's own database."""
+
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from shared.db import NAMING
+
+metadata: Final = sa.MetaData(naming_convention=NAMING)
+
+schedules: Final = sa.Table(
+    "schedules",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("key", sa.Text, nullable=False, unique=True),
+    sa.Column("trigger", sa.Text, nullable=False),
+    sa.Column("cron", sa.Text, nullable=False),
+    sa.Column("time_zone", sa.Text, nullable=False),
+    sa.Column("payload", JSONB, nullable=False),
+    sa.Column("expected", ARRAY(sa.Text), nullable=False),
+    sa.Column("state", sa.Text, nullable=False, server_default="active"),
+    sa.Column("next_run_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("last_run_at", sa.DateTime(timezone=True)),
+    sa.Column("error_count", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("last_error", sa.Text),
+    sa.Column("retry_at", sa.DateTime(timezone=True)),
+    sa.Column("spec_version", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+)
+
+occurrences: Final = sa.Table(
+    "occurrences",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("schedule_id", sa.Uuid, sa.ForeignKey("schedules.id", ondelete="SET NULL")),
+    sa.Column("schedule_key", sa.Text, nullable=False),
+    sa.Column("trigger", sa.Text, nullable=False),
+    sa.Column("spec_version", sa.Integer, nullable=False),
+    sa.Column("zone", sa.Text, nullable=False),
+    sa.Column("scheduled_for", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("scheduled_local", sa.Text, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("seq", sa.Text, nullable=False, server_default=""),
+    sa.Column("payload", JSONB, nullable=False),
+    sa.Column("expected", ARRAY(sa.Text), nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("coalesced", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("coalesced_from", sa.DateTime(timezone=True)),
+    sa.Column("dry_run", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("requested_by", sa.Text),
+    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("finished_at", sa.DateTime(timezone=True)),
+)
+
+occurrence_outcomes: Final = sa.Table(
+    "occurrence_outcomes",
+    metadata,
+    sa.Column(
+        "occurrence_id", sa.Uuid, sa.ForeignKey("occurrences.id", ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("consumer", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("counts", JSONB, nullable=False),
+    sa.Column("problems", ARRAY(sa.Text), nullable=False),
+    sa.Column("finished_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+)

@@ -1,0 +1,79 @@
+"""Driving the scheduler in tests: a clock that is set by hand, and one call for each thing it does."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from services.scheduler.definitions import new_schedule
+from services.scheduler.domain.occurrences import Occurrence
+from services.scheduler.domain.schedules import Schedule
+from services.scheduler.store import SchedulerStore
+from services.scheduler.ticking import fire_next
+from shared.messaging.transaction import Transactions
+
+T = TypeVar("T")
+
+START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+class SetClock:
+    """A clock that stands where a test put it."""
+
+    def __init__(self, moment: datetime = START) -> None:
+        self.moment = moment
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def advance(self, **parts: float) -> None:
+        self.moment += timedelta(**parts)
+
+
+class Scheduler:
+    """What tests do with the scheduler, each in a transaction as the real thing has it."""
+
+    def __init__(self, transactions: Transactions, clock: SetClock) -> None:
+        self.transactions = transactions
+        self.clock = clock
+
+    async def add(
+        self, key: str = "rent", *, cron: str = "5 * * * *", time_zone: str = "UTC", **payload: str
+    ) -> Schedule:
+        schedule = new_schedule(
+            key,
+            trigger="monthly-billing-due",
+            cron=cron,
+            time_zone=time_zone,
+            payload=payload,
+            now=self.clock.now(),
+        )
+        async with self.transactions.command("test") as tx:
+            assert await SchedulerStore(tx.connection).add_schedule(schedule, now=tx.at)
+        return schedule
+
+    async def tick(self) -> Schedule | None:
+        async with self.transactions.command("test") as tx:
+            return await fire_next(tx)
+
+    async def drain(self) -> None:
+        while await self.tick() is not None:
+            pass
+
+    async def schedule(self, key: str = "rent") -> Schedule:
+        async with self.transactions.engine.connect() as connection:
+            found = await SchedulerStore(connection).schedule(key)
+        assert found is not None
+        return found
+
+    async def history(self, key: str | None = None) -> list[Occurrence]:
+        async with self.transactions.engine.connect() as connection:
+            return await SchedulerStore(connection).history(key, 1_000)
+
+
+async def until(probe: Callable[[], Awaitable[T | None]], within: float = 5) -> T:
+    """Wait until an async probe answers with something, and give that."""
+    async with asyncio.timeout(within):
+        while not (found := await probe()):  # noqa: ASYNC110 - another process does it; no event can tell
+            await asyncio.sleep(0.05)
+    return found

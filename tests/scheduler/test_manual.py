@@ -1,0 +1,225 @@
+"""Runs that somebody asks for, and waiting for what comes of them."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from services.scheduler.definitions import InvalidSchedule, new_schedule, resume
+from services.scheduler.handlers import router
+from services.scheduler.manual import KeyTaken, UnknownName, UnknownOccurrence, await_outcome, run_now
+from services.scheduler.store import SchedulerStore
+from services.scheduler.triggers import InvalidPayload, UnknownTrigger, trigger_named
+from shared.contracts.scheduler import MonthlyBillingDue, TriggerOutcome
+from shared.identity import new_id
+from tests.scheduler.driver import START, Scheduler, SetClock
+from tests.support.messages import deliver, emitted
+
+
+async def ask(scheduler: Scheduler, key: str = "rent", **parts: Any) -> UUID:
+    async with scheduler.transactions.command("test") as tx:
+        return await run_now(tx, key, **parts)
+
+
+@pytest.mark.servers
+async def test_run_now_is_an_occurrence_of_its_own_and_moves_nothing(scheduler: Scheduler) -> None:
+    schedule = await scheduler.add(period="2026-11")
+
+    identity = await ask(scheduler, payload={"period": "2026-12"}, requested_by="ana")
+
+    [occurrence] = await scheduler.history()
+    [(_topic, trigger)] = await emitted(scheduler.transactions)
+    assert (occurrence.id, occurrence.origin, occurrence.requested_by) == (identity, "manual", "ana")
+    assert (trigger["period"], trigger["as_of"], trigger["origin"]) == (
+        "2026-12",
+        "2026-11-20T12:00:00Z",
+        "manual",
+    )
+    assert (await scheduler.schedule()).next_run_at == schedule.next_run_at
+
+
+@pytest.mark.servers
+async def test_asking_twice_under_one_key_runs_once(scheduler: Scheduler, clock: SetClock) -> None:
+    await scheduler.add()
+
+    first = await ask(scheduler, seq="december")
+    clock.advance(minutes=3)
+    second = await ask(scheduler, seq="december")
+
+    assert first == second
+    assert len(await emitted(scheduler.transactions)) == 1
+
+
+@pytest.mark.servers
+async def test_asking_at_once_under_one_key_runs_once(scheduler: Scheduler) -> None:
+    await scheduler.add()
+
+    asked = await asyncio.gather(*(ask(scheduler, seq="december") for _ in range(5)))
+
+    assert len(set(asked)) == 1
+    assert len(await emitted(scheduler.transactions)) == 1
+
+
+@pytest.mark.servers
+async def test_one_key_cannot_stand_for_two_things(scheduler: Scheduler) -> None:
+    await scheduler.add()
+    await ask(scheduler, seq="december", payload={"period": "2026-12"})
+
+    with pytest.raises(KeyTaken, match="'december' already stands for another run of rent"):
+        await ask(scheduler, seq="december", payload={"period": "2027-01"})
+
+
+@pytest.mark.servers
+async def test_asking_twice_without_a_key_runs_twice(scheduler: Scheduler) -> None:
+    await scheduler.add()
+
+    assert await ask(scheduler) != await ask(scheduler)
+
+
+@pytest.mark.servers
+async def test_a_trigger_needs_no_schedule(scheduler: Scheduler) -> None:
+    moment = datetime(2026, 12, 1, 6, tzinfo=timezone(timedelta(hours=-5)))
+
+    await ask(scheduler, "MonthlyBillingDue", as_of=moment)
+
+    [occurrence] = await scheduler.history()
+    assert (occurrence.schedule_key, occurrence.schedule_id) == ("monthly-billing-due", None)
+    assert (occurrence.scheduled_for, occurrence.expected) == (moment.astimezone(UTC), ("billing",))
+
+
+@pytest.mark.servers
+async def test_an_unknown_name_is_refused_with_the_known_ones(scheduler: Scheduler) -> None:
+    await scheduler.add()
+
+    with pytest.raises(UnknownName, match=r"'rant'; there are: rent, .*monthly-billing-due"):
+        await ask(scheduler, "rant")
+
+
+@pytest.mark.servers
+async def test_a_run_that_fails_to_commit_leaves_nothing_behind(scheduler: Scheduler) -> None:
+    await scheduler.add()
+
+    with pytest.raises(RuntimeError, match="killed"):
+        await ask_and_crash(scheduler)
+
+    assert (await scheduler.history(), await emitted(scheduler.transactions)) == ([], [])
+
+
+async def ask_and_crash(scheduler: Scheduler) -> None:
+    async with scheduler.transactions.command("test") as tx:
+        await run_now(tx, "rent")
+        raise RuntimeError("killed")
+
+
+@pytest.mark.servers
+async def test_waiting_ends_with_the_outcome(scheduler: Scheduler) -> None:
+    identity = await ask(scheduler, "monthly-billing-due")
+    waiting = asyncio.create_task(await_outcome(scheduler.transactions, identity, timeout=5))
+    outcome = TriggerOutcome(
+        occurrence_id=identity,
+        trigger=MonthlyBillingDue.topic,
+        consumer="billing",
+        state="succeeded",
+        counts={"created": 29},
+        finished_at=START,
+    )
+
+    await deliver(scheduler.transactions, router, outcome)
+
+    occurrence = await waiting
+    assert (occurrence.settled, occurrence.reports[0].counts) == (True, {"created": 29})
+
+
+@pytest.mark.servers
+async def test_waiting_in_vain_gives_the_occurrence_as_it_is(scheduler: Scheduler) -> None:
+    occurrence = await await_outcome(
+        scheduler.transactions, await ask(scheduler, "monthly-billing"), timeout=0.2
+    )
+
+    assert (occurrence.settled, occurrence.unanswered) == (False, ("billing",))
+
+
+@pytest.mark.servers
+async def test_waiting_for_an_unknown_occurrence_is_refused(scheduler: Scheduler) -> None:
+    with pytest.raises(UnknownOccurrence):
+        await await_outcome(scheduler.transactions, new_id(), timeout=1)
+
+
+@pytest.mark.servers
+async def test_resuming_records_what_was_missed_and_announces_none_of_it(
+    scheduler: Scheduler, clock: SetClock
+) -> None:
+    await scheduler.add()
+    async with scheduler.transactions.command("test") as tx:
+        store = SchedulerStore(tx.connection)
+        await store.pause(await scheduler.schedule(), now=tx.at)
+    clock.advance(hours=3, minutes=10)
+    await scheduler.drain()
+
+    async with scheduler.transactions.command("test") as tx:
+        resumed = await resume(tx, await scheduler.schedule())
+
+    [missed] = await scheduler.history()
+    assert (missed.state, missed.reason, missed.coalesced) == ("missed", "paused", 4)
+    assert await emitted(scheduler.transactions) == []
+    assert resumed.next_run_at == START + timedelta(hours=4, minutes=5)
+
+
+@pytest.mark.servers
+async def test_the_history_of_a_removed_schedule_stays(scheduler: Scheduler) -> None:
+    schedule = await scheduler.add()
+    identity = await ask(scheduler)
+    async with scheduler.transactions.command("test") as tx:
+        await SchedulerStore(tx.connection).remove_schedule(schedule)
+
+    [occurrence] = await scheduler.history("rent")
+
+    assert (occurrence.id, occurrence.schedule_id) == (identity, None)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "scheduler.monthly_billing_due.v1",
+        "MonthlyBillingDue",
+        "monthly-billing-due",
+        "monthly_billing_due",
+        "monthly-billing",
+    ],
+)
+def test_a_trigger_answers_to_each_way_of_writing_its_name(name: str) -> None:
+    assert trigger_named(name) is MonthlyBillingDue
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "reason"),
+    [
+        ({"key": "Rent Due"}, InvalidSchedule, "is not a key"),
+        ({"trigger": "rent"}, UnknownTrigger, "there are: .*monthly-billing-due"),
+        ({"cron": "0 0 */2 * 1"}, InvalidSchedule, "a step in one day field"),
+        (
+            {"payload": {"perriod": "2026-12"}},
+            InvalidPayload,
+            "no field perriod; it has: period, property_id",
+        ),
+        ({"payload": {"period": "2026-13"}}, InvalidPayload, "period: .* not '2026-13'"),
+        ({"payload": {"as_of": "2026-12-01T00:00:00Z"}}, InvalidPayload, "no field as_of"),
+    ],
+)
+def test_a_definition_is_refused_with_its_reason(
+    changes: dict[str, Any], error: type[Exception], reason: str
+) -> None:
+    values: dict[str, Any] = {
+        "key": "rent",
+        "trigger": "monthly-billing-due",
+        "cron": "@daily",
+        "time_zone": "UTC",
+        "payload": {},
+        "now": START,
+    }
+    values |= changes
+
+    with pytest.raises(error, match=reason):
+        new_schedule(values.pop("key"), **values)

@@ -1,0 +1,58 @@
+"""The first migration brings the schedule that bills the rent, and matches the tables in code."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from propman.administration import create_database, drop_database
+from propman.dev import ServerUrls
+from services.scheduler.app import MIGRATIONS
+from services.scheduler.schema import metadata, schedules
+from services.scheduler.timetable import parse_cron
+from services.scheduler.triggers import expected_consumers, trigger_named
+from shared.db import create_engine, migrate
+from shared.identity import new_id
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture
+async def migrated(servers: ServerUrls) -> AsyncIterator[AsyncConnection]:
+    """A database that has seen nothing but the migrations."""
+    name = f"seed_{new_id().hex}"
+    admin = sa.make_url(servers.postgres_url)
+    url = admin.set(username=name, password="seed", database=name).render_as_string(hide_password=False)
+    await create_database(servers.postgres_url, url)
+    as_admin = admin.set(database=name).render_as_string(hide_password=False)
+    await migrate(as_admin, MIGRATIONS)
+    engine = create_engine(as_admin, application="test", pool_size=1)
+    async with engine.connect() as connection:
+        yield connection
+    await engine.dispose()
+    await drop_database(servers.postgres_url, url)
+
+
+async def test_the_seed_bills_every_hour_from_the_next_five_past_on(migrated: AsyncConnection) -> None:
+    seed = (await migrated.execute(sa.select(schedules))).one()
+
+    assert (seed.key, seed.cron, seed.time_zone, seed.state) == (
+        "monthly-billing",
+        "5 * * * *",
+        "UTC",
+        "active",
+    )
+    assert tuple(seed.expected) == expected_consumers(trigger_named(seed.trigger).topic) == ("billing",)
+    assert seed.next_run_at == parse_cron(seed.cron, seed.time_zone).after(seed.created_at)
+
+
+async def test_the_tables_in_code_are_those_of_the_migrations(migrated: AsyncConnection) -> None:
+    steps = await migrated.run_sync(
+        lambda connection: compare_metadata(MigrationContext.configure(connection), metadata)
+    )
+
+    # What only the database has: messaging's tables, and the indexes that code never names.
+    assert [step for step in steps if step[0] not in {"remove_index", "remove_table"}] == []
