@@ -3,10 +3,11 @@
 from typing import Any
 
 import aio_pika
+from aio_pika.exceptions import ChannelPreconditionFailed
 
 from propman.catalog import all_subscriptions
 from propman.settings import SystemSettings
-from shared.cli import JsonOption, print_json, print_table, service_app, success
+from shared.cli import CommandError, JsonOption, print_json, print_table, service_app, success
 from shared.messaging import topology
 
 app = service_app("broker", "Exchanges and queues of the whole system.")
@@ -17,7 +18,13 @@ async def declare_topology(url: str) -> int:
     connection = await aio_pika.connect(url, timeout=5)
     async with connection:
         channel = await connection.channel()
-        return await topology.declare(channel, all_subscriptions())
+        try:
+            return await topology.declare(channel, all_subscriptions())
+        except ChannelPreconditionFailed as refusal:
+            remedy = "Let it run empty, delete it on the broker, then run `propman broker init`."
+            raise CommandError(
+                f"A queue was made with other settings: {refusal}.", remedy=remedy
+            ) from refusal
 
 
 @app.command()

@@ -151,7 +151,8 @@ def _allowed_imports(path: Path) -> tuple[str, ...] | None:
         case ("services", service, "domain.py"):
             return ("shared.money",)
         case ("shared", "contracts", *_):
-            return ("shared.contracts", "pydantic")
+            # typing_extensions comes with pydantic, and is the standard library of a later Python.
+            return ("shared.contracts", "pydantic", "typing_extensions")
         case _:
             return None
 

@@ -5,13 +5,14 @@ from typing import Final
 
 from services.scheduler.handlers import router
 from services.scheduler.settings import Settings
+from services.scheduler.store import trace
 from services.scheduler.ticking import DueLoop
 from shared.clock import Clock
 from shared.hosting import ServiceHost
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
-__all__ = ["MIGRATIONS", "Settings", "create_app", "router"]
+__all__ = ["MIGRATIONS", "Settings", "create_app", "router", "trace"]
 
 
 def create_app(settings: Settings | None = None, clock: Clock | None = None) -> ServiceHost:

@@ -20,6 +20,18 @@ _RESTED = sa.func.greatest(schedules.c.next_run_at, schedules.c.retry_at)
 """When a schedule may next be looked at; PostgreSQL's `greatest` leaves out a retry that is null."""
 
 
+async def trace(
+    connection: AsyncConnection, correlation_id: UUID
+) -> list[tuple[str, int, datetime, datetime]]:
+    """An occurrence's own part in its story: when it was announced, and when its outcome was known."""
+    row = (await connection.execute(sa.select(occurrences).where(occurrences.c.id == correlation_id))).first()
+    if row is None:
+        return []
+    announced = (f"announces {row.trigger}", 1, row.created_at, row.created_at)
+    ended = (f"{row.schedule_key} {row.state}", 1, row.finished_at, row.finished_at)
+    return [announced, ended] if row.finished_at else [announced]
+
+
 class SchedulerStore:
     """Schedules, their occurrences and the outcomes of these, over one open connection."""
 
