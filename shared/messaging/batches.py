@@ -66,6 +66,8 @@ class BatchConsumer:
 
     async def stop(self) -> None:
         """Finish the batch in hand; what was only fetched goes back to the queue with the channel."""
+        if self._stopping.is_set():
+            return
         self._stopping.set()
         if self._queue is not None and self._tag is not None:
             await _at_most(2, self._queue.cancel(self._tag))
@@ -143,8 +145,8 @@ async def settle(message: AbstractIncomingMessage, taking: Awaitable[object]) ->
     """Acknowledge a message once it was taken; give it back when even the edge failed at it."""
     try:
         await taking
-    except Exception as error:  # noqa: BLE001 - nothing may leave a message hanging, or end its consumer
-        log.error("message_given_back", message_id=message.message_id, error=describe(error), exc_info=True)
+    except Exception as error:
+        log.exception("message_given_back", message_id=message.message_id, error=describe(error))
         await asyncio.sleep(GIVE_BACK_SECONDS)
         with suppress(aio_pika.exceptions.AMQPError, RuntimeError, OSError):
             await message.reject(requeue=True)

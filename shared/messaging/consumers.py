@@ -42,6 +42,8 @@ class Consumers:
             reconnect_interval=RECONNECT_SECONDS,
             client_properties=cast("Any", {"connection_name": f"propman-{service}-consume"}),
             logger=None,
+            # Injecting parameters would cost a thread per message; a handler of ours takes the message.
+            apply_types=False,
         )
         self._connection: AbstractRobustConnection | None = None
         self._batches = [BatchConsumer(item, edge) for item in subscriptions if item.batch]
@@ -114,10 +116,10 @@ class Consumers:
             RabbitQueue(queue, declare=False, durable=True),
             channel=Channel(prefetch_count=prefetch),
             ack_policy=AckPolicy.MANUAL,
-            decoder=_leave_body,
+            decoder=_whole_message,
         )
         subscriber(consume)
 
 
-async def _leave_body(_message: Any) -> None:
-    return None
+async def _whole_message(message: RabbitMessage) -> RabbitMessage:
+    return message

@@ -49,17 +49,24 @@ def new_dead_letter(
     return DeadLetter(
         id=identity,
         queue=queue,
-        message_id=delivery.message_id or str(identity),
+        message_id=_storable(delivery.message_id or str(identity)),
         topic=queue.partition(".")[2],
-        correlation_id=delivery.correlation_id,
-        headers={name: str(value) for name, value in delivery.headers.items() if value is not None},
+        correlation_id=_storable(delivery.correlation_id) if delivery.correlation_id else None,
+        headers={
+            _storable(name): _storable(value) for name, value in delivery.headers.items() if value is not None
+        },
         body=delivery.body,
         reason=reason,
-        error=error[:LONGEST_ERROR].replace("\x00", ""),
+        error=_storable(error)[:LONGEST_ERROR],
         attempts=envelope.attempt if envelope else 1,
         first_failed_at=(envelope.first_failed_at if envelope else None) or at,
         died_at=at,
     )
+
+
+def _storable(value: object) -> str:
+    """As text that PostgreSQL keeps: it takes no NUL."""
+    return str(value).replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
 def delivery_of(letter: DeadLetter) -> Delivery:

@@ -105,10 +105,11 @@ class Relay:
     async def _publish_while_leading(self, connection: "asyncpg.Connection[Any]") -> None:
         while True:
             self._wake.clear()
+            last_round = self._stopping  # asked before it reads: what was committed by then is published
             while await self.publish_batch(connection) == BATCH:
                 continue
             await self._observe(connection)
-            if self._stopping:
+            if last_round:
                 return
             await self._sleep(POLL_SECONDS)
 

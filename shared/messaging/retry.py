@@ -21,9 +21,7 @@ class RetryLadder:
     order would lose the message.
     """
 
-    def __init__(
-        self, publisher: Publisher, *, source: str, rungs: Sequence[int] = RETRY_SECONDS
-    ) -> None:
+    def __init__(self, publisher: Publisher, *, source: str, rungs: Sequence[int] = RETRY_SECONDS) -> None:
         """`source` is the service the copies are published as; the topology must have its rungs."""
         self._publisher = publisher
         self._source = source

@@ -57,7 +57,7 @@ async def _declare_dead(channel: AbstractChannel, consumers: Iterable[str]) -> N
     for consumer in consumers:
         name = dead_queue_for(consumer)
         # RabbitMQ 4 drops after 20 redeliveries where nothing is said, and nothing comes after this queue.
-        arguments = {"x-queue-type": "quorum", "x-delivery-limit": NO_LIMIT}
+        arguments: dict[str, Any] = {"x-queue-type": "quorum", "x-delivery-limit": NO_LIMIT}
         queue = await channel.declare_queue(name, durable=True, arguments=arguments)
         await queue.bind(dead, name)
 

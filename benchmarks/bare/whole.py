@@ -1,0 +1,180 @@
+"""The whole way by two bare scripts: invoices with their facts relayed, and notices in another database."""
+
+import asyncio
+import json
+from collections.abc import Iterator, Sequence
+from datetime import date
+from multiprocessing.synchronize import Event
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import aio_pika
+import asyncpg
+import uvloop
+from aio_pika.abc import AbstractIncomingMessage
+from uuid_utils.compat import uuid7
+
+from benchmarks.bare.consuming import enter_inbox, take_batches
+from benchmarks.bare.relay import publish_batch
+
+CHUNK: Final = 500
+_LEASES: Final = "select * from leases where lease_id = any($1::uuid[])"
+_CHUNK_DONE: Final = """insert into inbox (consumer, message_id, correlation_id, processed_at)
+    values ('bare', $1, $2, now())"""
+_INVOICES: Final = """insert into invoices (invoice_id, number, lease_id, property_id, unit_id, unit_label,
+        tenant_ids, period, issued_on, due_on, currency, total_cents, created_at)
+    select id, number, lease, property, unit, label, array[tenant], $8, $9, $9, 'USD', total, now()
+    from unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::uuid[],
+        $10::bigint[])
+        as given (id, number, lease, property, unit, label, tenant, total)"""
+_LINES: Final = """insert into invoice_lines (invoice_id, position, kind, description, amount_cents)
+    select * from unnest($1::uuid[], $2::smallint[], $3::text[], $4::text[], $5::bigint[])"""
+_OUTBOX: Final = """insert into outbox (message_id, topic, subject, correlation_id, must_be_heard, body,
+        occurred_at)
+    select id, $3, subject, $4, false, body, now()
+    from unnest($1::uuid[], $2::text[], $5::bytea[]) as given (id, subject, body)"""
+_NOTICES: Final = """insert into notifications (id, category, template, tenant_id, dedup_key,
+        source_message_id, correlation_id, context, created_at)
+    select id, 'billing', 'invoice', tenant, key, source, $6, context, now()
+    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::jsonb[])
+        as given (id, tenant, key, source, context)
+    on conflict do nothing"""
+_DELIVERIES: Final = """insert into deliveries (id, notification_id, tenant_id, channel, state, reason,
+        updated_at)
+    select id, notice, tenant, channel, state, reason, now()
+    from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[])
+        as given (id, notice, tenant, channel, state, reason)
+    on conflict do nothing"""
+
+Row = Any  # asyncpg has no types
+
+
+def billing(dsn: str, broker_url: str, exchange: str, topic: str, ready: Event, go: Event) -> None:
+    """Invoice every lease, in chunks, and relay the facts meanwhile."""
+    uvloop.run(_billing(dsn, broker_url, exchange, topic, ready, go))
+
+
+async def _billing(dsn: str, broker_url: str, exchange: str, topic: str, ready: Event, go: Event) -> None:
+    writing, relaying = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
+    async with await aio_pika.connect(broker_url) as connection:
+        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+        target = await channel.get_exchange(exchange, ensure=False)
+        ready.set()
+        await asyncio.to_thread(go.wait)
+        issuing = asyncio.create_task(_issue_all(writing, topic))
+        while await _relay_some(relaying, target, last=issuing.done()):
+            continue
+        await issuing
+    await writing.close()
+    await relaying.close()
+
+
+async def _relay_some(database: Row, target: aio_pika.abc.AbstractExchange, *, last: bool) -> bool:
+    """Publish a batch; False when there was none and there will be no more."""
+    if await publish_batch(database, target):
+        return True
+    await asyncio.sleep(0.002)
+    return not last
+
+
+async def _issue_all(database: Row, topic: str) -> None:
+    cause = uuid4()
+    found = await database.fetch("select lease_id from leases order by property_id, lease_id")
+    for first in range(0, len(found), CHUNK):
+        chunk = [row["lease_id"] for row in found[first : first + CHUNK]]
+        async with database.transaction():
+            await database.execute(_CHUNK_DONE, uuid7(), cause)
+            await _issue(database, await database.fetch(_LEASES, chunk), first, topic, cause)
+
+
+async def _issue(database: Row, leases: Sequence[Row], first: int, topic: str, cause: UUID) -> None:
+    ids = [uuid7() for _ in leases]
+    numbers = [f"INV-2026-{first + position:06d}" for position in range(1, len(leases) + 1)]
+    lines = [_lines(lease) for lease in leases]
+    totals = [sum(line["amount_cents"] for line in some) for some in lines]
+    columns = [[row[name] for row in leases] for name in ("lease_id", "property_id", "unit_id", "unit_label")]
+    tenants = [row["tenant_ids"][0] for row in leases]
+    day = date(2026, 12, 1)
+    await database.execute(_INVOICES, ids, numbers, *columns, tenants, "2026-12", day, totals)
+    flat = list(zip(*_flat_lines(ids, lines), strict=True))
+    await database.execute(_LINES, *flat)
+    bodies = [_body(*some) for some in zip(ids, numbers, leases, totals, lines, strict=True)]
+    subjects = [str(identity) for identity in ids]
+    await database.execute(_OUTBOX, [uuid7() for _ in ids], subjects, topic, cause, bodies)
+
+
+def _lines(lease: Row) -> list[dict[str, Any]]:
+    rent = {"kind": "rent", "description": "Rent 2026-12", "amount_cents": lease["rent_cents"]}
+    charges = [
+        {"kind": "charge", "description": item["description"], "amount_cents": item["amount_cents"]}
+        for item in json.loads(lease["charges"])
+    ]
+    return [rent, *charges]
+
+
+def _flat_lines(ids: Sequence[UUID], lines: Sequence[Sequence[dict[str, Any]]]) -> Iterator[tuple[Any, ...]]:
+    for identity, some in zip(ids, lines, strict=True):
+        for position, line in enumerate(some, start=1):
+            yield (identity, position, line["kind"], line["description"], line["amount_cents"])
+
+
+def _body(identity: UUID, number: str, lease: Row, total: int, lines: Sequence[dict[str, Any]]) -> bytes:
+    fact = {
+        "invoice_id": str(identity),
+        "number": number,
+        "lease_id": str(lease["lease_id"]),
+        "property_id": str(lease["property_id"]),
+        "unit_id": str(lease["unit_id"]),
+        "unit_label": lease["unit_label"],
+        "tenant_ids": [str(tenant) for tenant in lease["tenant_ids"]],
+        "period": "2026-12",
+        "issued_on": "2026-12-01",
+        "due_on": "2026-12-01",
+        "currency": "USD",
+        "total_cents": total,
+        "lines": lines,
+    }
+    return json.dumps(fact).encode()
+
+
+def notifications(dsn: str, broker_url: str, queue: str, count: int, ready: Event) -> None:
+    """Turn `count` facts into notices with their deliveries, in micro-batches."""
+    uvloop.run(_notifications(dsn, broker_url, queue, count, ready))
+
+
+async def _notifications(dsn: str, broker_url: str, queue: str, count: int, ready: Event) -> None:
+    left = count
+    database = await asyncpg.connect(dsn)
+
+    async def store(batch: Sequence[AbstractIncomingMessage]) -> bool:
+        nonlocal left
+        async with database.transaction():
+            fresh = await enter_inbox(database, queue, batch)
+            await _tell(database, [item for item in batch if UUID(item.message_id) in fresh])
+        left -= len(batch)
+        return left > 0
+
+    ready.set()
+    await take_batches(broker_url, queue, store)
+    await database.close()
+
+
+async def _tell(database: Row, batch: Sequence[AbstractIncomingMessage]) -> None:
+    facts = [json.loads(message.body) for message in batch]
+    tenants = [UUID(fact["tenant_ids"][0]) for fact in facts]
+    await database.fetch(
+        "select tenant_id, name, email from contacts where tenant_id = any($1::uuid[])", tenants
+    )
+    ids = [uuid7() for _ in batch]
+    keys = [f"invoice:{fact['invoice_id']}:{fact['tenant_ids'][0]}" for fact in facts]
+    sources = [UUID(message.message_id) for message in batch]
+    bodies = [message.body.decode() for message in batch]
+    cause = UUID(batch[0].correlation_id)
+    await database.execute(_NOTICES, ids, tenants, keys, sources, bodies, cause)
+    twice = [identity for identity in ids for _ in range(2)]
+    for_whom = [tenant for tenant in tenants for _ in range(2)]
+    size = len(batch)
+    channels, states = ["email", "in_app"] * size, ["skipped", "delivered"] * size
+    reasons = ["no_address", None] * size
+    identities = [uuid7() for _ in twice]
+    await database.execute(_DELIVERIES, identities, twice, for_whom, channels, states, reasons)

@@ -1,0 +1,1 @@
+"""Properties, units, tenants and the leases that bind them."""

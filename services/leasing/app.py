@@ -1,0 +1,24 @@
+"""Leasing, wired. Nothing else happens here."""
+
+from pathlib import Path
+from typing import Final
+
+from services.leasing.handlers import router
+from services.leasing.settings import Settings
+from shared.clock import Clock
+from shared.hosting import ServiceHost
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+
+__all__ = ["MIGRATIONS", "Settings", "create_app", "router"]
+
+
+def create_app(settings: Settings | None = None, clock: Clock | None = None) -> ServiceHost:
+    """Settings -> pool -> brokers -> router -> one host."""
+    return ServiceHost(
+        name="leasing",
+        settings=settings or Settings(),  # type: ignore[call-arg]  # from the environment
+        router=router,
+        migrations=MIGRATIONS,
+        clock=clock,
+    )

@@ -1,0 +1,1 @@
+"""The rules of leasing. Standard library only."""

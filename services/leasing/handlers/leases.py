@@ -1,0 +1,91 @@
+"""Leases are signed, changed and ended. The unit's row is the lock: one decision about a unit at a time."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from services.leasing.domain.leases import Lease, LeaseTerms, changed, checked_terms, ended, refuse_overlap
+from services.leasing.domain.properties import Property, Unit
+from services.leasing.domain.refusals import Invalid, Unknown, Wrong
+from services.leasing.handlers import facts
+from services.leasing.store import leases, locks, properties, tenants
+from shared.contracts.leasing import LeaseActivated, LeaseChanged, LeaseEnded
+from shared.identity import new_id
+from shared.messaging.transaction import Tx
+
+
+async def sign_lease(tx: Tx, unit_id: UUID, tenant_ids: Sequence[UUID], terms: LeaseTerms) -> Lease:
+    """Let a unit to one or several tenants. Raises `Invalid`, `Unknown` or `LeasesOverlap`."""
+    await locks.share_portfolio(tx.connection)
+    kept = checked_terms(terms)
+    unit, place = await _unit_to_let(tx, unit_id)
+    await _require_tenants(tx, tenant_ids)
+    others = await leases.leases_of_units(tx.connection, [unit_id])
+    refuse_overlap(kept, others.get(unit_id, []))
+    stated = {item.name: getattr(kept, item.name) for item in fields(LeaseTerms)}
+    lease = Lease(
+        id=new_id(),
+        property_id=place.id,
+        unit_id=unit.id,
+        unit_label=unit.label,
+        tenant_ids=tuple(tenant_ids),
+        time_zone=place.time_zone,
+        currency=place.currency,
+        **stated,
+    )
+    await leases.add_leases(tx.connection, [lease])
+    tx.emit(facts.of_lease(LeaseActivated, lease))
+    return lease
+
+
+async def change_lease(tx: Tx, identity: UUID, **changes: Any) -> Lease:
+    """Change a lease's terms. Raises `Unknown`, `Invalid`, `LeaseIsOver` or `LeasesOverlap`."""
+    before = await _lease_to_change(tx, identity)
+    after = changed(before, changes)
+    if after is before:
+        return before
+    others = (await leases.leases_of_units(tx.connection, [before.unit_id]))[before.unit_id]
+    refuse_overlap(after, [other for other in others if other.id != identity])
+    await leases.replace_lease(tx.connection, after)
+    tx.emit(facts.of_lease(LeaseChanged, after))
+    return after
+
+
+async def end_lease(tx: Tx, identity: UUID, on: date) -> Lease:
+    """Give a lease its last day. Raises `Unknown`, `Invalid` or `LeaseIsOver`."""
+    over = ended(await _lease_to_change(tx, identity), on)
+    await leases.replace_lease(tx.connection, over)
+    tx.emit(facts.of_lease(LeaseEnded, over))
+    return over
+
+
+async def _unit_to_let(tx: Tx, unit_id: UUID) -> tuple[Unit, Property]:
+    await properties.hold_unit(tx.connection, unit_id)
+    unit = await properties.unit_by_id(tx.connection, unit_id)
+    place = await properties.property_by_id(tx.connection, unit.property_id) if unit else None
+    if unit is None or place is None:
+        raise Unknown("unit", unit_id)
+    return unit, place
+
+
+async def _require_tenants(tx: Tx, tenant_ids: Sequence[UUID]) -> None:
+    if not tenant_ids or len(set(tenant_ids)) < len(tenant_ids):
+        raise Invalid([Wrong("tenants", "must be one or several, each of them once")])
+    known = await tenants.known_tenants(tx.connection, tenant_ids)
+    for tenant_id in tenant_ids:
+        if tenant_id not in known:
+            raise Unknown("tenant", tenant_id)
+
+
+async def _lease_to_change(tx: Tx, identity: UUID) -> Lease:
+    await locks.share_portfolio(tx.connection)
+    found = await leases.lease_by_id(tx.connection, identity)
+    if found is None:
+        raise Unknown("lease", identity)
+    await properties.hold_unit(tx.connection, found.unit_id)
+    # Read again: somebody may have changed it while we waited for the unit.
+    current = await leases.lease_by_id(tx.connection, identity)
+    assert current is not None  # noqa: S101 - leases are never deleted
+    return current

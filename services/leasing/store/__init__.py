@@ -1,0 +1,1 @@
+"""All SQL of leasing, a file per aggregate."""

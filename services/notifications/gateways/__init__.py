@@ -1,0 +1,1 @@
+"""Where notifications talks to the outside: the mail server."""

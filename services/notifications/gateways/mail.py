@@ -1,0 +1,63 @@
+"""One e-mail as bytes. Whatever could break out of a header is refused here, whoever wrote it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from typing import Final
+from uuid import UUID
+
+_POLICY: Final = SMTP.clone(cte_type="7bit")  # no server is too old for it
+
+
+class Unsendable(Exception):
+    """A text that cannot be made into a valid e-mail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """An e-mail to one recipient, in both its forms."""
+
+    delivery_id: UUID
+    recipient: str
+    subject: str
+    text: str
+    html: str
+    written_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who our e-mails come from."""
+
+    address: str
+    name: str
+
+    @property
+    def domain(self) -> str:
+        """What is behind the @."""
+        return self.address.rpartition("@")[2]
+
+
+def message_id(delivery_id: UUID, sender: Sender) -> str:
+    """The same for every attempt, so that receivers recognise a message that comes again."""
+    return f"<{delivery_id}@{sender.domain}>"
+
+
+def mail_bytes(mail: Mail, sender: Sender) -> bytes:
+    """The message as it goes over the wire; raises `Unsendable`."""
+    message = EmailMessage(policy=_POLICY)
+    try:
+        message["From"] = Address(display_name=sender.name, addr_spec=sender.address)
+        message["To"] = Address(addr_spec=mail.recipient)
+        message["Subject"] = mail.subject
+    except ValueError as error:  # a line break in a header, or an address that is none
+        raise Unsendable(str(error)) from error
+    message["Date"] = format_datetime(mail.written_at)
+    message["Message-ID"] = message_id(mail.delivery_id, sender)
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers, please
+    message.set_content(mail.text)
+    message.add_alternative(mail.html, subtype="html")
+    return message.as_bytes()

@@ -1,0 +1,46 @@
+"""An e-mail as bytes: what must be in it, and what can never get into a header."""
+
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.policy import default
+from uuid import UUID
+
+import pytest
+
+from services.notifications.gateways.mail import Mail, Sender, Unsendable, mail_bytes
+
+SENDER = Sender("no-reply@propman.localhost", "Propman, Ltd.")
+
+
+def a_mail(*, recipient: str = "ann@example.com", subject: str = "Hello") -> Mail:
+    return Mail(
+        UUID(int=7), recipient, subject, "Text ü\n", "<p>Text</p>", datetime(2026, 9, 1, 6, 0, tzinfo=UTC)
+    )
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r", "\r\n"])
+def test_a_line_break_in_a_header_is_refused(line_break: str) -> None:
+    with pytest.raises(Unsendable):
+        mail_bytes(a_mail(subject=f"Hello{line_break}Bcc: all@example.com"), SENDER)
+    with pytest.raises(Unsendable):
+        mail_bytes(a_mail(recipient=f"ann@example.com{line_break}Bcc: all@example.com"), SENDER)
+
+
+def test_the_same_mail_is_the_same_bytes_but_for_its_boundary() -> None:
+    first, second = (message_from_bytes(mail_bytes(a_mail(), SENDER), policy=default) for _ in range(2))
+
+    assert first["Message-ID"] == second["Message-ID"] == f"<{UUID(int=7)}@propman.localhost>"
+    assert first["Date"] == second["Date"] == "Tue, 01 Sep 2026 06:00:00 +0000"
+
+
+def test_every_line_is_plain_ascii_and_short_enough_for_any_server() -> None:
+    content = mail_bytes(a_mail(subject="Ü" * 150), SENDER)
+
+    assert content.isascii()
+    assert max(len(line) for line in content.split(b"\r\n")) <= 998
+
+
+def test_a_comma_in_our_name_does_not_become_a_second_sender() -> None:
+    message = message_from_bytes(mail_bytes(a_mail(), SENDER), policy=default)
+
+    assert [address.addr_spec for address in message["From"].addresses] == ["no-reply@propman.localhost"]
