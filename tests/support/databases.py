@@ -22,19 +22,25 @@ class TestDatabases:
     def __init__(self, admin_url: str, prefix: str | None = None) -> None:
         self._admin = make_url(admin_url)
         self._prefix = prefix or f"t{secrets.token_hex(4)}"
-        self._ready: dict[str, str] = {}
+        self._urls: dict[str, str] = {}
+        self._migrated: set[str] = set()
 
     async def url(self, service: str) -> str:
         """The URL of a service's migrated database, as the role the service runs as."""
-        if service not in self._ready:
+        if service not in self._migrated:
+            await create_database(self._admin_text, self.planned_url(service))
+            await migrate(self.admin_url(service), app_module(service).MIGRATIONS)
+            await grant_runtime_rights(self.admin_url(service), f"{self._prefix}_{service}")
+            self._migrated.add(service)
+        return self._urls[service]
+
+    def planned_url(self, service: str) -> str:
+        """The same URL before anything is there."""
+        if service not in self._urls:
             name = f"{self._prefix}_{service}"
             target = self._admin.set(username=name, password=secrets.token_hex(8), database=name)
-            text = target.render_as_string(hide_password=False)
-            await create_database(self._admin_text, text)
-            await migrate(self.admin_url(service), app_module(service).MIGRATIONS)
-            await grant_runtime_rights(self.admin_url(service), name)
-            self._ready[service] = text
-        return self._ready[service]
+            self._urls[service] = target.render_as_string(hide_password=False)
+        return self._urls[service]
 
     def admin_url(self, service: str) -> str:
         """The same database, as its administrator."""
@@ -69,7 +75,7 @@ class TestDatabases:
 
     async def drop(self) -> None:
         """Remove everything this session made."""
-        for url in self._ready.values():
+        for url in self._urls.values():
             await drop_database(self._admin_text, url)
 
     @property

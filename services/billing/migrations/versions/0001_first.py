@@ -55,10 +55,3 @@ def upgrade() -> None:
     for statement in (*V1, *BILLING):
         op.execute(statement)
 
-
-def downgrade() -> None:
-    """Remove billing's tables with all that is in them."""
-    for table in ("payments", "invoice_lines", "invoices", "invoice_numbers", "leases", "properties", "runs"):
-        op.execute(f"drop table {table}")
-    op.execute("drop table inbox, outbox, dead_letters")
-    op.execute("drop function announce_outbox()")
