@@ -148,8 +148,8 @@ async def test_stopping_while_the_database_is_away_gives_the_messages_back(
     batch: int,
 ) -> None:
     monkeypatch.setattr("shared.messaging.batches.GRACE_SECONDS", 0.5)
+    monkeypatch.setattr("shared.messaging.consumers.GRACE_SECONDS", 0.5)
     probe = make_probe(batch=batch, database_url=database_proxy.url)
-    probe.consumers._broker.config.graceful_timeout = 0.5
     await probe.start()
     await database_proxy.cut()
     await probe.send_all(*(Noted(number=number) for number in range(5)))
