@@ -61,9 +61,8 @@ async def a_unit(transactions: Transactions) -> Unit:
 
 def terms(start: str = "2026-01-01", end: str | None = None, **values: Any) -> LeaseTerms:
     ends_on = date.fromisoformat(end) if end else None
-    return LeaseTerms(
-        **({"rent_cents": 125_000, "starts_on": date.fromisoformat(start), "ends_on": ends_on} | values)
-    )
+    values = {"rent_cents": 125_000, "starts_on": date.fromisoformat(start), "ends_on": ends_on} | values
+    return LeaseTerms(**values)
 
 
 async def a_lease(transactions: Transactions, signed: LeaseTerms | None = None) -> Lease:

@@ -29,8 +29,11 @@ OPEN_DELIVERIES = ("queued", "sending", "retry_wait", "awaiting_contact")
 class System:
     """Starts, kills and asks the services of one test."""
 
-    def __init__(self, environment: dict[str, str], broker_url: str, folder: Path) -> None:
+    def __init__(
+        self, environment: dict[str, str], broker_url: str, folder: Path, databases: TestDatabases
+    ) -> None:
         self.environment = environment
+        self._databases = databases
         self.broker_url = broker_url
         self._folder = folder
         self._running: dict[str, subprocess.Popen[bytes]] = {}
@@ -98,6 +101,14 @@ class System:
         connection = await asyncpg.connect(driver_url(self.environment[f"{service.upper()}_DATABASE_URL"]))
         try:
             return list(await connection.fetch(query, *values))
+        finally:
+            await connection.close()
+
+    async def administer(self, service: str, statement: str) -> None:
+        """Change a service's schema as its administrator, to break and to repair it."""
+        connection = await asyncpg.connect(driver_url(self._databases.admin_url(service)))
+        try:
+            await connection.execute(statement)
         finally:
             await connection.close()
 
@@ -190,7 +201,7 @@ async def a_system(urls: ServerUrls, folder: Path) -> AsyncIterator[System]:
     connection = await aio_pika.connect(vhost.url)
     async with connection:
         await topology.declare(await connection.channel(), all_subscriptions())
-    system = System(environment, vhost.url, folder)
+    system = System(environment, vhost.url, folder, databases)
     try:
         yield system
     finally:

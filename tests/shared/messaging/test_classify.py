@@ -60,6 +60,7 @@ def wrapped(error: Exception, statement: str | None = "select 1") -> sa.exc.DBAP
         (wrapped(asyncpg.DataError("")), DEFECT),
         (asyncpg.UniqueViolationError(""), DEFECT),
         (KeyError("lease_id"), DEFECT),
+        (wrapped(asyncpg.InterfaceError("another operation is in progress")), DEFECT),
         (FileNotFoundError("invoice.txt"), DEFECT),
         (RuntimeError("bug"), DEFECT),
         (ValueError("bug"), DEFECT),
@@ -120,13 +121,6 @@ async def too_large(one: AsyncConnection, _: AsyncConnection) -> None:
     await one.execute(EFFECTS.insert().values(item_id=new_id(), number=2**40))
 
 
-async def two_at_once(one: AsyncConnection, _: AsyncConnection) -> None:
-    both = one.execute(sa.select(sa.func.pg_sleep(0.1))), one.execute(sa.select(1))
-    for result in await asyncio.gather(*both, return_exceptions=True):
-        if isinstance(result, BaseException):
-            raise result
-
-
 Scene = Callable[[AsyncConnection, AsyncConnection], Awaitable[None]]
 
 
@@ -142,7 +136,6 @@ Scene = Callable[[AsyncConnection, AsyncConnection], Awaitable[None]]
         (missing_table, DEFECT),
         (wrong_type, DEFECT),
         (too_large, DEFECT),
-        (two_at_once, DEFECT),
     ],
 )
 async def test_what_postgresql_really_raises_is_of_its_kind(

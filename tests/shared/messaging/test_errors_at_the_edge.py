@@ -247,6 +247,47 @@ async def test_a_copy_on_the_ladder_keeps_its_envelope_and_says_why(
     assert str(copy.headers["traceparent"]).startswith(f"00-{correlation_id.hex}")
 
 
+async def test_a_handler_that_never_ends_is_cut_off_and_tried_later(
+    ground: Ground, make_probe: MakeProbe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.messaging.edge.HANDLER_SECONDS", 0.1)
+
+    async def hang(message: Noted, tx: Tx) -> None:
+        await note(message, tx)
+        if tx.cause.attempt == 1:
+            await asyncio.sleep(3600)
+
+    probe = make_probe(hang, rungs=(1,))
+    await probe.start()
+
+    await probe.send_all(Noted(number=1))
+
+    await probe.handled(1)
+    assert probe.outcomes("retried") == 1
+    assert await ground.numbers() == [1]
+
+
+async def test_an_outage_that_only_one_message_sees_ends_as_its_own_fault(
+    ground: Ground, make_probe: MakeProbe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.messaging.outage._FIRST_PAUSE", 0.01)
+
+    async def unreachable(message: Noted, tx: Tx) -> None:
+        if message.number == POISON:
+            raise ConnectionRefusedError("some server of its own")
+        await note(message, tx)
+
+    probe = make_probe(unreachable, rungs=(1,))
+    await probe.start()
+
+    await probe.send_all(Noted(number=POISON), Noted(number=1))
+
+    await probe.handled(1, "dead")
+    await probe.handled(1)
+    [letter] = await ground.letters()
+    assert (letter.reason, letter.attempts) == ("retries_exhausted", 2)
+
+
 async def test_a_message_whose_retries_are_used_up_is_dead_since_its_first_failure(
     ground: Ground, make_probe: MakeProbe
 ) -> None:

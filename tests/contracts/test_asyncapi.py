@@ -1,0 +1,28 @@
+"""What each service says and hears, as kept in `docs/asyncapi`, is what the code says and hears."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from propman.catalog import service_names
+
+ROOT = Path(__file__).parents[2]
+KEPT = ROOT / "docs" / "asyncapi"
+
+
+@pytest.mark.parametrize("service", service_names())
+def test_the_kept_document_is_the_one_the_service_prints(service: str) -> None:
+    # A process of its own: the document must not depend on what else was imported.
+    command = [sys.executable, "-m", "propman", service, "asyncapi"]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    file = KEPT / f"{service}.json"
+
+    kept = file.read_text(encoding="utf-8") if file.exists() else ""
+    assert kept == printed, f"{file.relative_to(ROOT)} is out of date: write it anew with `make docs`"
+
+
+def test_no_document_outlives_its_service() -> None:
+    assert {file.stem for file in KEPT.glob("*.json")} == set(service_names())
