@@ -11,7 +11,7 @@ from services.notifications import announcing
 from services.notifications.domain.contacts import Contact
 from services.notifications.domain.deliveries import RETRYABLE, Channel, State, begin_email
 from services.notifications.domain.notices import BadSubject
-from services.notifications.handlers import tell
+from services.notifications.handlers import router, tell
 from services.notifications.rendering import Rendered, Templates
 from services.notifications.settings import Settings
 from services.notifications.store import deliveries, people, reading
@@ -34,9 +34,11 @@ from shared.cli import (
     warning,
 )
 from shared.hosting import open_transactions
+from shared.messaging.commands import add_messaging_commands
 from shared.messaging.transaction import Transactions
 
 app = service_app("notifications", "E-mails and in-app messages: what was sent, and what became of it.")
+add_messaging_commands(app, router)
 
 StateOption = Annotated[
     list[State] | None, typer.Option("--state", help="Only in this state; may be repeated.")

@@ -1,6 +1,7 @@
 """What notifications does on each message. The rules are in domain/, the sending is in sender.py."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import chain
 from operator import attrgetter
 from uuid import UUID
@@ -29,6 +30,7 @@ from shared.contracts.leasing import (
     TenantFact,
     TenantRegistered,
 )
+from shared.db import array_text
 from shared.messaging.envelope import Envelope, Received
 from shared.messaging.router import Router
 from shared.messaging.transaction import Tx
@@ -36,28 +38,37 @@ from shared.messaging.transaction import Tx
 router = Router("notifications")
 
 
-@router.on(TenantRegistered, TenantContactChanged)
-async def keep_contact(fact: TenantFact, tx: Tx) -> None:
-    """Reach a tenant the newest way, and send now what waited for knowing any."""
-    row = fact.model_dump() | {"updated_at": tx.at}
-    if await people.keep(tx.connection, contacts, row):
-        beginning = begin_email(Contact(fact.tenant_id, fact.name, fact.email))
-        await deliveries.queue_awaiting(tx.connection, fact.tenant_id, beginning, tx.at)
+@router.on_batch(TenantRegistered, TenantContactChanged)
+async def keep_contacts(batch: Sequence[Received[TenantFact]], tx: Tx) -> None:
+    """Reach tenants the newest way, and send now what waited for knowing any."""
+    facts = [item.body for item in batch]
+    kept = await people.keep(tx.connection, contacts, [fact.model_dump() | _updated(tx) for fact in facts])
+    waiting = await deliveries.awaited(tx.connection, kept)
+    for contact in (await people.known_contacts(tx.connection, waiting)).values() if waiting else ():
+        await deliveries.queue_awaiting(tx.connection, contact.tenant_id, begin_email(contact), tx.at)
 
 
 @router.on(PropertyRegistered, PropertyChanged)
 async def keep_property(fact: PropertyFact, tx: Tx) -> None:
     """Know what a property is called."""
     row = fact.model_dump(include={"property_id", "version", "name", "time_zone"})
-    await people.keep(tx.connection, properties, row | {"updated_at": tx.at})
+    await people.keep(tx.connection, properties, [row | _updated(tx)])
 
 
-@router.on(LeaseActivated, LeaseChanged, LeaseEnded)
-async def keep_lease(fact: LeaseFact, tx: Tx) -> None:
+@router.on_batch(LeaseActivated, LeaseChanged, LeaseEnded)
+async def keep_leases(batch: Sequence[Received[LeaseFact]], tx: Tx) -> None:
     """Know who the tenants of a property are, for its group."""
-    row = fact.model_dump(include={"lease_id", "version", "property_id", "starts_on", "ends_on"})
-    row |= {"tenant_ids": list(fact.tenant_ids), "updated_at": tx.at}
-    await people.keep(tx.connection, leases, row)
+    rows = [
+        item.body.model_dump(include={"lease_id", "version", "property_id", "starts_on", "ends_on"})
+        | {"tenant_ids": array_text(item.body.tenant_ids)}
+        | _updated(tx)
+        for item in batch
+    ]
+    await people.keep(tx.connection, leases, rows)
+
+
+def _updated(tx: Tx) -> dict[str, datetime]:
+    return {"updated_at": tx.at}
 
 
 @router.on_batch(InvoiceCreated)

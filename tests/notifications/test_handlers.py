@@ -9,10 +9,11 @@ import pytest
 import sqlalchemy as sa
 
 from services.notifications.domain.notices import Notice, dedup_key
-from services.notifications.handlers import keep_contact, router, tell
+from services.notifications.handlers import keep_contacts, router, tell
 from services.notifications.schema import contacts, properties
 from shared.contracts.leasing import PropertyChanged, PropertyRegistered
 from shared.identity import new_id
+from shared.messaging.envelope import Received
 from shared.messaging.transaction import Transactions
 from tests.notifications.office import Office, a_changed_tenant, a_payment, a_tenant, an_invoice
 from tests.support.messages import deliver, deliver_batch
@@ -127,7 +128,7 @@ async def test_an_invoice_that_comes_while_its_contact_is_being_written_is_queue
     ann = a_tenant()
 
     async with office.transactions.command("writing") as tx:
-        await keep_contact(ann, tx)
+        await keep_contacts([Received(ann, tx.cause)], tx)
         invoice = asyncio.create_task(deliver_batch(office.transactions, router, [an_invoice(ann.tenant_id)]))
         await asyncio.sleep(0.2)
 
@@ -234,3 +235,14 @@ def a_notice(tenant_id: UUID) -> Notice:
 async def told_in_a_transaction(office: Office, wanted: list[Notice]) -> int:
     async with office.transactions.command("other") as tx:
         return await tell(tx, wanted)
+
+
+async def test_a_batch_of_contacts_queues_just_those_somebody_waits_for(office: Office) -> None:
+    waiting, other = a_tenant(), a_tenant(email="bob@example.com")
+    await office.hear(an_invoice(waiting.tenant_id))
+    newer = a_tenant(waiting.tenant_id, version=2, email="new@example.com")
+
+    assert await deliver_batch(office.transactions, router, [newer, waiting, other])
+
+    email = await office.email()
+    assert (email["state"], email["address"]) == ("queued", "new@example.com")

@@ -1,6 +1,6 @@
 """How deliveries move: queued when a contact arrives, claimed, settled, recovered, tried again."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -47,6 +47,19 @@ class Claimed:
     locale: str
     tenant_name: str
     property_name: str
+
+
+async def awaited(connection: AsyncConnection, tenant_ids: Collection[UUID]) -> list[UUID]:
+    """Which of these tenants some delivery waits for to become known."""
+    found = (
+        sa.select(deliveries.c.tenant_id)
+        .distinct()
+        .where(
+            deliveries.c.tenant_id == sa.func.any(sa.bindparam("tenant_ids", type_=ARRAY(sa.Uuid))), _AWAITING
+        )
+    )
+    rows = await connection.scalars(found, {"tenant_ids": list(tenant_ids)})
+    return [tenant_id for tenant_id in rows if tenant_id is not None]
 
 
 async def queue_awaiting(

@@ -6,12 +6,12 @@ from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notifications.domain.contacts import Contact
 from services.notifications.schema import contacts, leases, properties
-from shared.db import insert_rows
+from shared.db import columnar, insert_rows
 
 _AWAITED: Final = insert_rows(contacts, ("tenant_id", "version", "updated_at")).on_conflict_do_nothing()
 _CONTACTS: Final = sa.select(contacts.c.tenant_id, contacts.c.name, contacts.c.email).where(
@@ -20,17 +20,26 @@ _CONTACTS: Final = sa.select(contacts.c.tenant_id, contacts.c.name, contacts.c.e
 )
 
 
-async def keep(connection: AsyncConnection, table: sa.Table, row: dict[str, Any]) -> bool:
-    """Write a copy unless what we have is as new; False when nothing was written."""
+async def keep(connection: AsyncConnection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> set[UUID]:
+    """Write copies, each unless what we have is as new; the ids of those that were written.
+
+    One statement, in the order of the ids: two replicas that wait for each other in opposite orders
+    would deadlock.
+    """
     [key] = table.primary_key.columns
-    statement = insert(table).values(row)
-    newer = {name: statement.excluded[name] for name in row if name != key.name}
-    kept = await connection.scalar(
+    newest: dict[UUID, dict[str, Any]] = {}
+    for row in sorted(rows, key=lambda row: (row[key.name], row["version"])):
+        newest[row[key.name]] = row
+    columns = list(rows[0])
+    statement = insert_rows(table, columns)
+    newer = {name: statement.excluded[name] for name in columns if name != key.name}
+    kept = await connection.scalars(
         statement.on_conflict_do_update(
             index_elements=[key], set_=newer, where=table.c.version < statement.excluded.version
-        ).returning(key)
+        ).returning(key),
+        columnar(newest.values(), columns),
     )
-    return kept is not None
+    return set(kept)
 
 
 async def contacts_of(
