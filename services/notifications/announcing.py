@@ -20,6 +20,7 @@ from services.notifications.domain.notices import (
 )
 from services.notifications.store import people
 from shared.cli import CommandError, UsageProblem
+from shared.clock import local_date
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,8 @@ async def _members(connection: AsyncConnection, group: str, at: datetime) -> lis
         raise UsageProblem(f"There is no group {group!r}.", remedy=f"Groups: {names}.") from None
     if chosen is None:
         return await people.every_contact(connection)
-    return await people.contacts_at(connection, chosen, at.date())
+    zones = await people.zones_of(connection, chosen)
+    return await people.contacts_at(connection, {place: local_date(at, zones[place]) for place in chosen})
 
 
 def notices(

@@ -1,6 +1,7 @@
 """What each message does: recorded once, in any order, with a fixed number of statements."""
 
 import asyncio
+from datetime import date
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
@@ -11,11 +12,13 @@ import sqlalchemy as sa
 from services.notifications.domain.notices import Notice, dedup_key
 from services.notifications.handlers import keep_contacts, router, tell
 from services.notifications.schema import contacts, properties
+from services.notifications.store import people
 from shared.contracts.leasing import PropertyChanged, PropertyRegistered
 from shared.identity import new_id
 from shared.messaging.envelope import Received
 from shared.messaging.transaction import Transactions
 from tests.notifications.office import Office, a_changed_tenant, a_payment, a_tenant, an_invoice
+from tests.support.builders import a_lease
 from tests.support.messages import deliver, deliver_batch
 
 pytestmark = pytest.mark.servers
@@ -246,3 +249,16 @@ async def test_a_batch_of_contacts_queues_just_those_somebody_waits_for(office: 
 
     email = await office.email()
     assert (email["state"], email["address"]) == ("queued", "new@example.com")
+
+
+async def test_the_tenants_of_a_property_are_those_of_the_day_it_is_there(office: Office) -> None:
+    ann, place = a_tenant(), new_id()
+    starts_on = date(2026, 12, 1)
+    await office.hear(ann, a_lease(property_id=place, tenant_ids=(ann.tenant_id,), starts_on=starts_on))
+
+    async with office.transactions.engine.connect() as connection:
+        before = await people.contacts_at(connection, {place: date(2026, 11, 30)})
+        from_then = await people.contacts_at(connection, {place: starts_on})
+
+    assert before == []
+    assert [contact.tenant_id for contact in from_then] == [ann.tenant_id]

@@ -1,6 +1,6 @@
 """Copies of what leasing said: contacts, properties and leases. A copy only ever gives way to a newer one."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -73,15 +73,24 @@ async def every_contact(connection: AsyncConnection) -> list[Contact]:
     return [Contact(*row) for row in rows]
 
 
-async def contacts_at(
-    connection: AsyncConnection, property_ids: Sequence[UUID], today: date
-) -> list[Contact]:
-    """The tenants of the leases that run at these properties on a day."""
-    tenants = sa.select(sa.func.unnest(leases.c.tenant_ids)).where(
-        leases.c.property_id.in_(property_ids),
-        leases.c.starts_on <= today,
-        sa.or_(leases.c.ends_on.is_(None), leases.c.ends_on >= today),
-    )
+async def zones_of(connection: AsyncConnection, property_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The time zone each of these properties is in."""
+    query = sa.select(properties.c.property_id, properties.c.time_zone)
+    rows = await connection.execute(query.where(properties.c.property_id.in_(property_ids)))
+    return {row.property_id: row.time_zone for row in rows}
+
+
+async def contacts_at(connection: AsyncConnection, today: Mapping[UUID, date]) -> list[Contact]:
+    """The tenants of the leases that run at these properties on the day it is at each."""
+    running = [
+        sa.and_(
+            leases.c.property_id == place,
+            leases.c.starts_on <= day,
+            sa.or_(leases.c.ends_on.is_(None), leases.c.ends_on >= day),
+        )
+        for place, day in today.items()
+    ]
+    tenants = sa.select(sa.func.unnest(leases.c.tenant_ids)).where(sa.or_(sa.false(), *running))
     query = sa.select(contacts.c.tenant_id, contacts.c.name, contacts.c.email).where(
         contacts.c.version > 0, contacts.c.tenant_id.in_(tenants)
     )
