@@ -1,10 +1,13 @@
-"""Money as integer minor units: rounding and showing. Never a float."""
+"""Money as integer minor units: reading, rounding and showing. Never a float."""
 
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+import re
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
 _SYMBOLS: Final = {"USD": "$", "EUR": "€", "GBP": "£"}
-_LARGEST: Final = 10**11
+_AMOUNT: Final = re.compile(r"-?[$€£]?(?:\d{1,3}(?:,\d{3})+|\d{1,11})(?:\.\d{1,2})?", re.ASCII)
+"""A comma only where it separates thousands: "35,00" may mean 35 or 3,500, so it means neither."""
+_LARGEST_DIGITS: Final = 11
 
 
 class BadAmount(ValueError):
@@ -14,24 +17,14 @@ class BadAmount(ValueError):
 def parse_cents(text: str) -> int:
     """The cents of "1234.50", "1,234.50" or "$1,234.50".
 
-    Refuses fractions of a cent, exponents and anything that is not a plain number with `BadAmount`.
+    Refuses fractions of a cent and anything that can be read in two ways with `BadAmount`.
     """
-    plain = text.strip().lstrip("$€£").replace(",", "")
-    amount = _decimal(plain)
-    if amount is None or amount * 100 % 1 or abs(amount) > _LARGEST:
+    plain = text.strip()
+    digits = re.sub(r"[$€£,]", "", plain)
+    if _AMOUNT.fullmatch(plain) is None or len(digits.split(".")[0].lstrip("-")) > _LARGEST_DIGITS:
         message = f"{text!r} is not an amount such as 1234.50"
         raise BadAmount(message)
-    return int(amount * 100)
-
-
-def _decimal(plain: str) -> Decimal | None:
-    if not plain or any(letter in plain for letter in "eE_ ") or not plain.isascii():
-        return None
-    try:
-        amount = Decimal(plain)
-    except InvalidOperation:
-        return None
-    return amount if amount.is_finite() else None
+    return int(Decimal(digits) * 100)
 
 
 def round_cents(amount: Decimal) -> int:

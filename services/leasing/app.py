@@ -17,7 +17,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     """Settings -> pool -> brokers -> router -> one host."""
     return ServiceHost(
         name="leasing",
-        settings=settings or Settings(),  # type: ignore[call-arg]  # from the environment
+        settings=settings or Settings(),  # from the environment
         router=router,
         migrations=MIGRATIONS,
         clock=clock,

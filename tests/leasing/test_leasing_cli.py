@@ -27,8 +27,8 @@ async def run(databases: TestDatabases, transactions: Transactions, monkeypatch:
     monkeypatch.setenv("LEASING_DATABASE_URL", await databases.url("leasing"))
     monkeypatch.setenv("PROPMAN_RABBITMQ_URL", "amqp://nobody@127.0.0.1:1/")
 
-    async def typed(*words: object) -> Result:
-        return await asyncio.to_thread(CliRunner().invoke, app, [str(word) for word in words])
+    async def typed(*words: object, given: bytes | None = None) -> Result:
+        return await asyncio.to_thread(CliRunner().invoke, app, [str(word) for word in words], input=given)
 
     return typed
 
@@ -218,6 +218,14 @@ async def test_a_file_that_is_no_portfolio_ends_with_2_and_one_line(run: Run, tm
     assert result.exit_code == 2
     assert len(result.stderr.splitlines()) == 1
     assert "lacks time_zone" in result.stderr
+
+
+async def test_a_file_may_come_in_on_standard_input(run: Run) -> None:
+    template = (await run("export-template")).stdout.encode()
+
+    imported = await run("import", "-", "--json", given=template)
+
+    assert document(imported)["added"]["leases"] == 2
 
 
 async def test_republish_says_everything_again(run: Run, transactions: Transactions) -> None:

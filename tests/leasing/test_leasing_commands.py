@@ -61,8 +61,12 @@ async def a_unit(transactions: Transactions) -> Unit:
 
 def terms(start: str = "2026-01-01", end: str | None = None, **values: Any) -> LeaseTerms:
     ends_on = date.fromisoformat(end) if end else None
-    values = {"rent_cents": 125_000, "starts_on": date.fromisoformat(start), "ends_on": ends_on} | values
-    return LeaseTerms(**values)
+    defaults: dict[str, Any] = {
+        "rent_cents": 125_000,
+        "starts_on": date.fromisoformat(start),
+        "ends_on": ends_on,
+    }
+    return LeaseTerms(**defaults | values)
 
 
 async def a_lease(transactions: Transactions, signed: LeaseTerms | None = None) -> Lease:
@@ -226,17 +230,22 @@ async def test_the_next_lease_may_start_the_day_after(transactions: Transactions
     assert await count_rows(transactions, leases) == 2
 
 
-async def test_of_many_who_sign_for_one_unit_at_the_same_time_one_gets_it(transactions: Transactions) -> None:
+async def test_who_signs_for_a_unit_waits_for_who_is_signing_and_is_then_refused(
+    transactions: Transactions,
+) -> None:
     unit, tenant = await a_unit(transactions), await a_tenant(transactions)
 
-    async def sign(day: int) -> bool:
-        try:
-            await do(transactions, handlers.sign_lease, unit.id, [tenant.id], terms(f"2026-01-{day:02d}"))
-        except LeasesOverlap:
-            return False
-        return True
+    async with transactions.command("test") as tx:
+        await handlers.sign_lease(tx, unit.id, [tenant.id], terms())
+        second = asyncio.create_task(
+            do(transactions, handlers.sign_lease, unit.id, [tenant.id], terms("2026-02-01"))
+        )
+        waited = await asyncio.wait([second], timeout=0.5)
 
-    assert sum(await asyncio.gather(*(sign(day) for day in range(1, 9)))) == 1
+    assert waited == (set(), {second})
+    with pytest.raises(LeasesOverlap):
+        await second
+    assert await count_rows(transactions, leases) == 1
 
 
 @pytest.mark.parametrize("missing", ["unit", "tenant"])

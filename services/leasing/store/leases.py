@@ -20,11 +20,11 @@ _INSERT: Final = insert_rows(leases, _COLUMNS)
 _INSERT_SIGNERS: Final = insert_rows(lease_tenants, _SIGNERS)
 
 
-def _of_tenants(column: sa.ColumnElement[Any]) -> sa.ScalarSelect[Any]:
+def _of_tenants(column: sa.ColumnElement[Any], source: sa.FromClause) -> sa.ScalarSelect[Any]:
     """One column of a lease's tenants, as an array in the order they signed."""
     return (
         sa.select(sa.func.array_agg(aggregate_order_by(column, lease_tenants.c.position)))
-        .select_from(lease_tenants.join(tenants))
+        .select_from(source)
         .where(lease_tenants.c.lease_id == leases.c.id)
         .correlate(leases)
         .scalar_subquery()
@@ -37,7 +37,7 @@ _LEASE: Final = sa.select(
     units.c.label.label("unit_label"),
     properties.c.time_zone,
     properties.c.currency,
-    _of_tenants(lease_tenants.c.tenant_id).label("tenant_ids"),
+    _of_tenants(lease_tenants.c.tenant_id, lease_tenants).label("tenant_ids"),
 ).select_from(leases.join(units, leases.c.unit_id == units.c.id).join(properties))
 
 
@@ -107,7 +107,8 @@ async def list_leases(
 ) -> list[dict[str, Any]]:
     """Leases by property, unit and start, with the names a person looks for."""
     query = _LEASE.add_columns(
-        properties.c.name.label("property"), _of_tenants(tenants.c.name).label("tenants")
+        properties.c.name.label("property"),
+        _of_tenants(tenants.c.name, lease_tenants.join(tenants)).label("tenants"),
     )
     if lease_id is not None:
         query = query.where(leases.c.id == lease_id)

@@ -84,4 +84,4 @@ def _sentence(refusal: Invalid) -> str:
 
 
 def _settings() -> Settings:
-    return Settings()  # type: ignore[call-arg]  # from the environment
+    return Settings()  # from the environment

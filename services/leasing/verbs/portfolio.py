@@ -29,6 +29,8 @@ from shared.cli import (
 from shared.clock import zone
 from shared.hosting import open_transactions
 
+STANDARD_INPUT: Final = "-"
+
 _SAMPLES: Final = (
     (
         *(
@@ -59,7 +61,9 @@ def export_template() -> None:
 
 
 async def import_file(
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="One row per lease, UTF-8.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.csv", help="One row per lease, UTF-8; - reads standard input.")
+    ],
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Keep the good rows of a bad file.")] = False,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
@@ -73,6 +77,7 @@ async def import_file(
     Examples:
       propman leasing export-template > portfolio.csv
       propman leasing import portfolio.csv --dry-run
+      docker compose exec -T leasing propman leasing import - < portfolio.csv
     """
     portfolio = _read(file)
     halt = bool(portfolio.problems) and not skip_bad
@@ -97,7 +102,7 @@ async def republish(dry_run: DryRunOption = False, as_json: JsonOption = False) 
     async with reading() as connection:
         totals = await store.count_all(connection)
     if not dry_run:
-        async with open_transactions(Settings(), "leasing") as transactions:  # type: ignore[call-arg]
+        async with open_transactions(Settings(), "leasing") as transactions:
             with progress(sum(totals.values()), "Publishing again") as bar:
                 for say_again in handlers.REPUBLISHED.values():
                     after, more = None, True
@@ -122,7 +127,8 @@ def add_to(app: App) -> None:
 
 def _read(file: Path) -> Portfolio:
     try:
-        return read_portfolio(file.read_bytes(), zone)
+        data = sys.stdin.buffer.read() if str(file) == STANDARD_INPUT else file.read_bytes()
+        return read_portfolio(data, zone)
     except UnreadableFile as refusal:
         remedy = "`propman leasing export-template` prints a sample."
         raise UsageProblem(f"{file}: {refusal}.", remedy=remedy) from refusal

@@ -44,8 +44,3 @@ TABLES = (
 def upgrade() -> None:
     for statement in (*V1, *TABLES):
         op.execute(statement)
-
-
-def downgrade() -> None:
-    op.execute("drop table lease_tenants, leases, tenants, units, properties, inbox, outbox, dead_letters")
-    op.execute("drop function announce_outbox")
