@@ -116,6 +116,12 @@ class System:
         """The one number a query gives."""
         return int((await self.ask(service, query, *values))[0][0])
 
+    async def delete_queue(self, name: str) -> None:
+        """Take a queue away, as a bad deployment would."""
+        connection = await aio_pika.connect(self.broker_url, timeout=5)
+        async with connection:
+            await (await connection.channel()).queue_delete(name)
+
     async def waiting(self) -> dict[str, int]:
         """Everything that is still under way, by where it is; empty when the system is quiet."""
         found = {
