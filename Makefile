@@ -1,7 +1,7 @@
 # What a developer and CI do here. Bare `make` lists it. ARGS goes to the command: make test ARGS="-k rent -x"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run stop test test-fast bench lint types check fix lock clean
+.PHONY: help demo run stop test test-fast bench lint types check fix docs lock clean
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -16,7 +16,8 @@ help: ## Show this list
 demo: $(STAMP) ## Watch a month of rent being billed, on private local servers
 	@$(BIN)/propman demo $(ARGS)
 
-run: $(STAMP) ## Run all services in this terminal
+run: $(STAMP) ## Run all services in this terminal, on private local servers
+	@$(BIN)/propman dev start && $(BIN)/propman db init && $(BIN)/propman db migrate
 	@$(BIN)/propman run $(ARGS)
 
 stop: ## Stop the local servers that were started here
@@ -45,6 +46,12 @@ check: lint types ## Everything that can be checked without running it
 fix: $(STAMP) ## Let ruff repair and format what it can
 	@$(BIN)/ruff check --fix $(SOURCES)
 	@$(BIN)/ruff format $(SOURCES)
+
+docs: $(STAMP) ## Write the services' AsyncAPI documents anew
+	@for app in services/*/app.py; do \
+	  service=$$(basename "$$(dirname "$$app")") && file=docs/asyncapi/$$service.json && \
+	  $(BIN)/propman "$$service" asyncapi >"$$file.new" && mv "$$file.new" "$$file" || exit 1; \
+	done
 
 lock: $(STAMP) ## Resolve the dependencies again (UPGRADE=1 for newer versions)
 	@$(COMPILE) --output-file requirements.lock pyproject.toml

@@ -16,6 +16,16 @@ pytest_plugins = ["tests.support.skips"]
 ROOT = Path(__file__).parents[1]
 
 
+NEED_SERVERS = {"servers", "databases", "vhost", "instance"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs servers, so that `make test-fast` can leave it out."""
+    for item in items:
+        if NEED_SERVERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker("servers")
+
+
 @pytest.fixture(scope="session")
 def servers() -> Iterator[ServerUrls]:
     """PostgreSQL, RabbitMQ and a mail sink that no other run uses."""
