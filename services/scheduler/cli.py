@@ -18,6 +18,7 @@ from services.scheduler.asking import (
 from services.scheduler.definitions import new_schedule
 from services.scheduler.definitions import resume as run_again
 from services.scheduler.domain.schedules import Schedule
+from services.scheduler.handlers import router
 from services.scheduler.reporting import local_time, occurrence_document, outcome_words, schedule_document
 from services.scheduler.store import SchedulerStore
 from services.scheduler.timetable import parse_cron
@@ -40,9 +41,11 @@ from shared.cli import (
     success,
 )
 from shared.hosting import open_transactions
+from shared.messaging.commands import add_messaging_commands
 from shared.messaging.transaction import Tx
 
 app = service_app("scheduler", "When things are due: schedules, their occurrences, and what came of each.")
+add_messaging_commands(app, router)
 
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="A schedule's key, such as monthly-billing.")]
 CountOption = Annotated[int, typer.Option("--count", "-n", min=1, max=1_000, help="How many.")]
