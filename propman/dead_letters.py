@@ -1,5 +1,6 @@
 """`propman dead-letters`: messages that could not be handled, and what to do about them."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -69,7 +70,7 @@ async def list_letters(
         print_json([_as_json(name, letter) for name, letters in found.items() for letter in letters])
         return
     rows = [
-        [letter.id, letter.queue, letter.reason, letter.attempts, letter.died_at, letter.error[:60]]
+        [letter.id, letter.queue, letter.reason, letter.attempts, letter.died_at, _shortened(letter.error)]
         for letters in found.values()
         for letter in letters
     ]
@@ -124,6 +125,10 @@ async def replay_letters(
     finally:
         await publisher.close()
     _report("replayed", chosen, refused)
+    if any(letter.reason == "unreadable" for _, letter in chosen):
+        warning(
+            "Some were unreadable: the same bytes will be refused again, unless the contract has changed."
+        )
 
 
 @app.command("discard")
@@ -156,6 +161,11 @@ async def discard_letters(
                 connection, [letter.id], state="discarded", resolution=reason or "no reason given", at=at
             )
     _report("discarded", chosen, [])
+
+
+def _shortened(error: str) -> str:
+    """A terminal has no room for a whole error; a pipe has."""
+    return error[:60] if sys.stdout.isatty() else error
 
 
 async def _replay(item: tuple[str, DeadLetter], publisher: Publisher) -> bool:

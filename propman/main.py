@@ -28,7 +28,6 @@ SYSTEM_COMMANDS = {
     "run": ("propman.run:app", "Run services in this process: all of them, or those you name."),
     "trigger": ("propman.trigger:app", "Say that a time has come, for example from cron."),
     "trace": ("propman.trace:app", "Follow one trigger through all the services."),
-    "info": ("propman.info:app", "What is running, how much is waiting, what has failed."),
     "dead-letters": (
         "propman.dead_letters:app",
         "Messages that could not be handled: look, replay, discard.",

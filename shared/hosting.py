@@ -71,7 +71,7 @@ class ServiceHost:
         self.metrics = MessagingMetrics(self.registry)
         self.engine: AsyncEngine = create_engine(url, application=name, pool_size=settings.pool_size)
         self.transactions = Transactions(self.engine, clock or SystemClock())
-        self.gate = OutageGate(lambda: probe_database(self.transactions))
+        self.gate = OutageGate(lambda: probe_database(self.transactions), self.metrics.paused.set)
         self._publishers = [Publisher(broker, name=f"propman-{name}-{use}") for use in ("relay", "retry")]
         relay = Relay(
             service=name,
@@ -125,7 +125,8 @@ class ServiceHost:
             if self._http is not None:
                 await self._http.stop()
             await self.engine.dispose()
-            log.info("service_stopped")
+            if self._tasks:
+                log.info("service_stopped")
 
     async def _require_schema(self) -> None:
         if not await is_current(self.engine, self._migrations):

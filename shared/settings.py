@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -22,6 +22,10 @@ def _amqp(value: object) -> object:
     return value
 
 
+def _in_small_letters(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
 PostgresUrl = Annotated[SecretStr, BeforeValidator(_postgres)]
 AmqpUrl = Annotated[SecretStr, BeforeValidator(_amqp)]
 
@@ -33,15 +37,15 @@ class ServiceSettings(BaseSettings):
 
     database_url: PostgresUrl
     """The service's own database, as its own role."""
-    broker_url: AmqpUrl = Field(validation_alias=AliasChoices("broker_url", "PROPMAN_RABBITMQ_URL"))
-    http_host: str = Field("127.0.0.1", validation_alias=AliasChoices("http_host", "PROPMAN_HTTP_HOST"))
+    broker_url: AmqpUrl = Field(validation_alias="PROPMAN_RABBITMQ_URL")
+    http_host: str = Field("127.0.0.1", validation_alias="PROPMAN_HTTP_HOST")
     """Where health and metrics are served; 0.0.0.0 in a container."""
     http_port: int = Field(default=0, ge=0, le=65_535)
     """0 takes any free port."""
     pool_size: int = Field(default=10, ge=1, le=200)
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", validation_alias=AliasChoices("log_level", "PROPMAN_LOG_LEVEL")
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_in_small_letters)] = (
+        Field("info", validation_alias="PROPMAN_LOG_LEVEL")
     )
-    log_format: Literal["auto", "json", "console"] = Field(
-        "auto", validation_alias=AliasChoices("log_format", "PROPMAN_LOG_FORMAT")
+    log_format: Annotated[Literal["auto", "json", "console"], BeforeValidator(_in_small_letters)] = Field(
+        "auto", validation_alias="PROPMAN_LOG_FORMAT"
     )

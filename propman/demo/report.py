@@ -1,6 +1,9 @@
 """What the demo shows at its end, as a person would want to see it."""
 
 import asyncio
+import os
+import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,6 +14,7 @@ from propman.databases import ask_each, transactions_of
 from propman.outbox import depth
 from propman.settings import SystemSettings
 from propman.trace import print_steps, steps_of
+from services.billing.domain.periods import following
 from services.billing.store import InvoiceStore, LeaseStore
 from services.notifications.store import reading
 from services.scheduler.domain.occurrences import Occurrence
@@ -19,13 +23,13 @@ from shared.money import format_cents
 
 NEXT: Final = """
 Try next (the servers keep running; `make stop` ends them):
-  propman run                                        all services, in another terminal
-  propman billing invoices list
-  propman billing record-payment --invoice INV-{year}-000001 --amount 500 --reference CHK-1
-  propman billing generate-monthly-invoices --month {year}-12 --dry-run
-  propman notifications list
-  propman trace {occurrence}
-  propman scheduler list
+  {propman} run                    all services, in another terminal
+  {propman} billing invoices list
+  {propman} billing record-payment --invoice {number} --amount 500 --reference CHK-1
+  {propman} billing generate-monthly-invoices --month {following} --dry-run
+  {propman} notifications list
+  {propman} trace {occurrence}
+  {propman} scheduler list
 """
 
 
@@ -54,15 +58,24 @@ def show_outcome(period: str, settled: Settled) -> None:
 async def show_what_happened(settled: Settled, *, mail_dir: Path) -> None:
     """Invoices by property, mails, the trace of the trigger, and the depths back at zero."""
     period = str(settled.occurrence.payload.get("period", ""))
-    await _show_invoices(period)
+    number = await _show_invoices(period)
     await _show_deliveries(mail_dir)
     say(f"\nThe trigger's way through the services ({settled.occurrence.id}):")
     print_steps(await steps_of(settled.occurrence.id))
     await _show_depths()
-    say(NEXT.format(year=period[:4], occurrence=settled.occurrence.id))
+    words = {"number": number, "following": following(period), "occurrence": settled.occurrence.id}
+    say(NEXT.format(propman=_command(), **words))
 
 
-async def _show_invoices(period: str) -> None:
+def _command() -> str:
+    """How this very command can be called again from here."""
+    if shutil.which("propman"):
+        return "propman"
+    return os.path.relpath(sys.argv[0])
+
+
+async def _show_invoices(period: str) -> str:
+    """The table of invoices by property; returns one invoice's number."""
     async with transactions_of("billing") as billing, billing.engine.connect() as connection:
         found = await InvoiceStore(connection).search(
             period=period, property_id=None, state=None, limit=1_000
@@ -77,6 +90,7 @@ async def _show_invoices(period: str) -> None:
             rows.append([name, len(mine), due, total])
     say(f"\nInvoices of {period}:")
     print_table(["property", "invoices", "due", "total"], rows)
+    return found[-1].number if found else "INV-…"
 
 
 async def _show_deliveries(mail_dir: Path) -> None:

@@ -296,7 +296,8 @@ async def record_payment(
     amount: Annotated[str, typer.Option("--amount", help="In the invoice's currency, e.g. 1250.00.")],
     reference: Annotated[str, typer.Option("--reference", help="The bank's or your own id; booked once.")],
     received_on: Annotated[
-        date | None, date_option("--received-on", help="When it was received; today by default.")
+        date | None,
+        date_option("--received-on", help="When it was received; by default today, at the property."),
     ] = None,
     method: Annotated[str, typer.Option("--method", help="check, transfer, cash, card …")] = "other",
     as_json: JsonOption = False,
@@ -312,7 +313,6 @@ async def record_payment(
     except BadAmount as error:
         raise UsageProblem(f"{error}.") from error
     async with open_transactions(_settings(), "billing") as transactions:
-        day = received_on or transactions.clock.now().date()
         try:
             async with transactions.command("billing.record_payment") as tx:
                 booked = await book(
@@ -320,7 +320,7 @@ async def record_payment(
                     reference=reference,
                     invoice=invoice,
                     amount_cents=cents,
-                    received_on=day,
+                    received_on=received_on,
                     method=method,
                 )
         except InvoiceUnknown:

@@ -304,6 +304,10 @@ def _report(
     if skipped:
         warning(f"{skipped} will be skipped for want of a usable address.")
     if dry_run:
-        say(f"Dry run: {len(chosen)} recipients, nothing was written.")
+        say(f"Dry run: {_recipients(len(chosen))}, nothing was written.")
     else:
-        success(f"Written for {len(chosen)} recipients. The running service sends the e-mails.")
+        success(f"Written for {_recipients(len(chosen))}. The running service sends the e-mails.")
+
+
+def _recipients(count: int) -> str:
+    return f"{count} recipient" if count == 1 else f"{count} recipients"

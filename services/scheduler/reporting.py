@@ -12,6 +12,7 @@ from services.scheduler.domain.schedules import Schedule
 from shared.cli import CommandError, json_wanted, print_json, print_table, say, success
 from shared.clock import zone
 
+_COUNTS: Final = ("examined", "created", "skipped", "failed")
 _WORDS: Final = {"succeeded": "succeeded", "partial": "partly failed", "failed": "failed"}
 
 
@@ -39,7 +40,10 @@ def _counts(reports: tuple[Report, ...]) -> str:
 
 
 def _one(report: Report) -> str:
-    return ", ".join(f"{count} {name}" for name, count in report.counts.items())
+    # The database keeps no order; people read what was looked at first, and then what became of it.
+    known = {name: place for place, name in enumerate(_COUNTS)}
+    ordered = sorted(report.counts.items(), key=lambda item: (known.get(item[0], len(known)), item[0]))
+    return ", ".join(f"{count} {name}" for name, count in ordered)
 
 
 def occurrence_document(occurrence: Occurrence) -> dict[str, Any]:

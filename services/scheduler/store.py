@@ -23,13 +23,11 @@ _RESTED = sa.func.greatest(schedules.c.next_run_at, schedules.c.retry_at)
 async def trace(
     connection: AsyncConnection, correlation_id: UUID
 ) -> list[tuple[str, int, datetime, datetime]]:
-    """An occurrence's own part in its story: when it was announced, and when its outcome was known."""
+    """An occurrence's own part in its story: when it was announced."""
     row = (await connection.execute(sa.select(occurrences).where(occurrences.c.id == correlation_id))).first()
     if row is None:
         return []
-    announced = (f"announces {row.trigger}", 1, row.created_at, row.created_at)
-    ended = (f"{row.schedule_key} {row.state}", 1, row.finished_at, row.finished_at)
-    return [announced, ended] if row.finished_at else [announced]
+    return [(f"announces {row.trigger}", 1, row.created_at, row.created_at)]
 
 
 class SchedulerStore:

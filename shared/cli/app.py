@@ -69,9 +69,9 @@ class App(typer.Typer):
     @override
     def command(self, name: str | None = None, **settings: Any) -> Callable[[F], F]:
         """Register a function, sync or async; the function itself stays as it was, for tests."""
-        register = super().command(name, **{"cls": Command, **settings})
 
         def decorate(function: F) -> F:
+            register = super(App, self).command(name, **{"cls": Command, "help": _help(function), **settings})
             register(_runnable(function))
             return function
 
@@ -82,6 +82,12 @@ class App(typer.Typer):
         nested = service_app(name, help)
         self.add_typer(nested, name=name)
         return nested
+
+
+def _help(function: Callable[..., Any]) -> str | None:
+    """The docstring; a written-out backslash-b means Typer's mark for lines to be left as they are."""
+    text = inspect.getdoc(function)
+    return text.replace("\\b\n", "\b\n") if text else None
 
 
 def _runnable(function: Callable[..., Any]) -> Callable[..., Any]:

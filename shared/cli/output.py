@@ -105,6 +105,7 @@ def print_table(
     """A table for people; plain aligned columns when stdout is a file or a pipe, so that nothing is cut."""
     from shared.cli import tables  # noqa: PLC0415 - rich is only paid for by commands that draw
 
+    columns = [_words(column) for column in columns]
     cells = [[text(cell) for cell in row] for row in rows]
     if not cells:
         say(empty)
@@ -116,9 +117,15 @@ def print_table(
 
 def print_record(fields: Mapping[str, object]) -> None:
     """One thing in detail: a name and its value on each line."""
-    width = max((len(name) for name in fields), default=0)
-    for name, value in fields.items():
+    named = {_words(name): value for name, value in fields.items()}
+    width = max((len(name) for name in named), default=0)
+    for name, value in named.items():
         typer.echo(f"{name:<{width}}  {text(value)}".rstrip())
+
+
+def _words(name: str) -> str:
+    """A column's or field's name as people write it, the same in every table."""
+    return name.replace("_", " ").lower()
 
 
 def text(value: object) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from shared.cli.errors import CommandError, UsageProblem
 
-REMEDY = "Correct it in the environment, in `.env` or in `.local/propman.env`."
+REMEDY = "Correct it in the environment, or in `.local/propman.env`."
 
 
 def explain_setting(cause: BaseException) -> CommandError | None:

@@ -5,12 +5,16 @@ raw messages: reading them is the edge's work, so that what cannot be read is ke
 """
 
 import json
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any, cast
 
 from faststream.rabbit import ExchangeType, RabbitBroker, RabbitExchange, RabbitQueue
 from faststream.specification import AsyncAPI
 
+from shared import contracts
 from shared.contracts.base import Message, message_types
+from shared.contracts.scheduler import TriggerOutcome
 from shared.messaging.naming import EVENTS
 from shared.messaging.router import Router, Subscription
 
@@ -21,15 +25,26 @@ def asyncapi_document(router: Router, *, version: str, description: str) -> dict
     exchange = RabbitExchange(EVENTS, type=ExchangeType.TOPIC, durable=True)
     for subscription in router.subscriptions:
         _describe_subscription(broker, exchange, subscription)
-    for contract in message_types():
-        if contract.owner == router.consumer:
-            _describe_publication(broker, exchange, contract)
+    for contract in sent_by(router):
+        _describe_publication(broker, exchange, contract)
     specification = AsyncAPI(
         broker, title=f"propman {router.consumer}", version=version, description=description
     )
     document = specification.to_specification().to_json()
     # Sorted, so that a document kept in git changes only where a message does.
     return cast("dict[str, Any]", json.loads(json.dumps(json.loads(document), sort_keys=True)))
+
+
+def sent_by(router: Router) -> list[type[Message]]:
+    """What a service says: its own contracts, and an outcome for the triggers it takes.
+
+    `TriggerOutcome` is the one message that its owner hears and others say.
+    """
+    for module in iter_modules(contracts.__path__):
+        import_module(f"{contracts.__name__}.{module.name}")
+    answers = any(item.contract.kind == "trigger" for item in router.subscriptions)
+    own = [item for item in message_types() if item.owner == router.consumer and item is not TriggerOutcome]
+    return [*own, TriggerOutcome] if answers else own
 
 
 def _describe_subscription(

@@ -17,9 +17,12 @@ log = structlog.get_logger()
 class OutageGate:
     """Everybody waits here while one caller probes the server until it answers again."""
 
-    def __init__(self, probe: Callable[[], Awaitable[None]]) -> None:
-        """`probe` raises while the server is down."""
+    def __init__(
+        self, probe: Callable[[], Awaitable[None]], closed: Callable[[bool], None] | None = None
+    ) -> None:
+        """`probe` raises while the server is down; `closed` is told whenever that changes."""
         self._probe = probe
+        self._tell = closed or (lambda _closed: None)
         self._open = asyncio.Event()
         self._open.set()
 
@@ -38,11 +41,13 @@ class OutageGate:
             await self.wait()
             return
         self._open.clear()
+        self._tell(True)  # noqa: FBT003
         log.warning("consuming_paused", error=describe(error))
         try:
             await self._probe_until_up()
         finally:
             self._open.set()
+            self._tell(False)  # noqa: FBT003
         log.info("consuming_resumed")
 
     async def _probe_until_up(self) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
+from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
@@ -256,16 +257,12 @@ async def load(system: System, folder: Path, count: int) -> None:
     await system.quiet()
 
 
-def mails_in(folder: Path) -> dict[str, list[str]]:
+def mails_in(files: Iterable[Path]) -> dict[str, list[str]]:
     """The Message-IDs of the mails each recipient got."""
     found: dict[str, list[str]] = {}
-    for path in folder.glob("*.eml"):
-        headers = dict(
-            line.split(": ", 1)
-            for line in path.read_text(errors="replace").split("\n\n")[0].splitlines()
-            if ": " in line
-        )
-        found.setdefault(headers["To"], []).append(headers["Message-ID"])
+    for path in files:
+        headers = message_from_bytes(path.read_bytes())
+        found.setdefault(str(headers["To"]), []).append(str(headers["Message-ID"]))
     return found
 
 

@@ -1,5 +1,6 @@
 """The first minute in a fresh clone: what make offers, and what it says when Python is missing."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -18,8 +19,14 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
+MAKE_VARIABLES = {"MAKELEVEL", "MAKEFLAGS", "MFLAGS"}
+
+
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["make", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    # Under `make test` this make would be a sub-make, which says which directory it enters.
+    environment = {name: value for name, value in os.environ.items() if name not in MAKE_VARIABLES}
+    command = ["make", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
 def a_python(folder: Path, *, version_is_fine: bool, has_venv: bool) -> Path:

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import date
 
 from services.billing.domain.payments import PaymentRefused, divide
-from services.billing.store import InvoiceStore, PaymentStore
+from services.billing.store import InvoiceStore, LeaseStore, PaymentStore
 from services.billing.store.invoices import Invoice
 from services.billing.store.payments import Payment
+from shared.clock import local_date
 from shared.contracts.billing import PaymentRecorded
 from shared.identity import new_id
 from shared.messaging.transaction import Tx
@@ -27,10 +28,11 @@ class Booked:
 
 
 async def record_payment(
-    tx: Tx, *, reference: str, invoice: str, amount_cents: int, received_on: date, method: str
+    tx: Tx, *, reference: str, invoice: str, amount_cents: int, received_on: date | None, method: str
 ) -> Booked:
     """Book a payment on an invoice and say so; the same reference again changes nothing.
 
+    Without `received_on` it was received on the day it is now at the property.
     Raises `InvoiceUnknown`, or `PaymentRefused` for an amount that is not positive and for a reference
     that was used for another payment.
     """
@@ -48,7 +50,7 @@ async def record_payment(
         applied_cents=division.applied_cents,
         currency=found.currency,
         method=method,
-        received_on=received_on,
+        received_on=received_on or await _today(tx, found),
         recorded_at=tx.at,
     )
     store = PaymentStore(tx.connection)
@@ -57,6 +59,11 @@ async def record_payment(
     await InvoiceStore(tx.connection).pay(found, division.applied_cents)
     tx.emit(_announcement(payment, found, division.balance_cents))
     return Booked(payment, found.number, division.balance_cents, repeated=False)
+
+
+async def _today(tx: Tx, invoice: Invoice) -> date:
+    zone = await LeaseStore(tx.connection).time_zone_of(invoice.lease_id)
+    return local_date(tx.at, zone or "UTC")
 
 
 def _booked_before(known: Payment | None, wanted: Payment, invoice: Invoice) -> Booked:

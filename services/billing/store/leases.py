@@ -84,6 +84,13 @@ class LeaseStore:
         """How many leases billing knows."""
         return int(await self._connection.scalar(sa.select(sa.func.count()).select_from(leases)) or 0)
 
+    async def time_zone_of(self, lease_id: UUID) -> str | None:
+        """The zone a lease's business dates are in."""
+        zone: str | None = await self._connection.scalar(
+            sa.select(leases.c.time_zone).where(leases.c.lease_id == lease_id)
+        )
+        return zone
+
     async def time_zones(self) -> list[str]:
         """Every zone that some lease is in."""
         return list(

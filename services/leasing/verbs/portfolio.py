@@ -34,8 +34,8 @@ STANDARD_INPUT: Final = "-"
 _SAMPLES: Final = (
     (
         *(
-            "Maple Court",
-            "12 Maple Street, Albany NY",
+            "Cedar House",
+            "12 Cedar Street, Albany NY",
             "America/New_York",
             "42.6526",
             "-73.7562",
@@ -43,10 +43,10 @@ _SAMPLES: Final = (
             "1A",
         ),
         *("Ann Lee", "ann.lee@example.com", "+1 518 555 0100", "en", "email"),
-        *("1250.00", "1", "2026-01-01", "2026-12-31", "pet_rent:Pet rent:35.00;parking:Parking:50.00"),
+        *("1250.00", "1", "2026-01-01", "2036-12-31", "pet_rent:Pet rent:35.00;parking:Parking:50.00"),
     ),
     (
-        *("Maple Court", "", "", "", "", "", "1B"),
+        *("Cedar House", "", "", "", "", "", "1B"),
         *("Luis Ortega", "luis@example.com", "+1 518 555 0101", "es", "sms"),
         *("1180.00", "5", "2026-03-15", "", ""),
     ),

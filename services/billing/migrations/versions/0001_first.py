@@ -54,4 +54,3 @@ def upgrade() -> None:
     """Create every table."""
     for statement in (*V1, *BILLING):
         op.execute(statement)
-
