@@ -30,7 +30,7 @@ def main() -> int:
     """Measure what was asked for; 0 whatever the numbers are."""
     options = _options()
     # SIGTERM, like Ctrl+C, must end the servers too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         with private_servers() as (urls, directory):
             complete = uvloop.run(_measure(options, urls, directory))

@@ -73,12 +73,10 @@ async def _measure(
     bare: list[float] = []
     for _ in range(repeat):
         await _fill(place, count)
-        ours.append(await asyncio.to_thread(in_fresh_process, our_way, place, count))
+        ours.append(await in_fresh_process(our_way, place, count))
         await _check(place, count)
         await _fill(place, count)
-        bare.append(
-            await asyncio.to_thread(in_fresh_process, bare_way, place.dsn, place.broker_url, QUEUE, count)
-        )
+        bare.append(await in_fresh_process(bare_way, place.dsn, place.broker_url, QUEUE, count))
         await _check(place, count)
     return tuple(ours), tuple(bare)
 

@@ -30,12 +30,10 @@ async def measure(place: Place, count: int, repeat: int) -> Figure:
     bare: list[float] = []
     for _ in range(repeat):
         await _fill(place, count)
-        ours.append(await asyncio.to_thread(in_fresh_process, relay, place))
+        ours.append(await in_fresh_process(relay, place))
         await _check(place, count)
         await _fill(place, count)
-        bare.append(
-            await asyncio.to_thread(in_fresh_process, bare_relay, place.dsn, place.broker_url, EVENTS)
-        )
+        bare.append(await in_fresh_process(bare_relay, place.dsn, place.broker_url, EVENTS))
         await _check(place, count)
     return Figure(
         part="relay",

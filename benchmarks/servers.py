@@ -1,24 +1,26 @@
 """Private servers for one run, and fresh processes in which one thing is measured at a time."""
 
+import asyncio
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec
 
 import aio_pika
 import asyncpg
 from sqlalchemy.engine import make_url
 
+from benchmarks.report import BenchmarkFailed
 from propman.administration import create_database, grant_runtime_rights
-from propman.dev import GivenServers, LocalServers, ServerUrls
+from propman.dev import LocalServers, ServerUrls
 from shared.db import driver_url, migrate
 
 P = ParamSpec("P")
-T = TypeVar("T")
 
 ROOT = Path(__file__).parents[1]
 PASSWORD = "benchmarks"
@@ -41,9 +43,8 @@ class Place:
 @contextmanager
 def private_servers() -> Iterator[tuple[ServerUrls, Path]]:
     """PostgreSQL and RabbitMQ that nobody else uses, removed at the end whatever happens."""
-    given = GivenServers.from_environment(os.environ)
     directory = ROOT / ".local" / f"bench-{os.getpid()}"
-    servers = LocalServers(directory, given)
+    servers = LocalServers(directory)  # never given ones: queues are emptied here
     try:
         yield servers.start(), directory
     finally:
@@ -98,8 +99,22 @@ async def purge(broker_url: str, *queues: str) -> None:
             await (await channel.get_queue(queue)).purge()
 
 
-def in_fresh_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call a function in a process that has done nothing before."""
+async def in_fresh_process(function: Callable[P, float], *args: P.args, **kwargs: P.kwargs) -> float:
+    """Call a function in a process that has done nothing before; cancelled, the process is ended."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
-        return pool.submit(function, *args, **kwargs).result()
+    receiver, sender = context.Pipe(duplex=False)
+    work = partial(function, *args, **kwargs)
+    process = context.Process(target=_answer, args=(sender, work), daemon=True)
+    process.start()
+    sender.close()  # so that the end of the process is the end of the pipe
+    try:
+        return float(await asyncio.to_thread(receiver.recv))
+    except EOFError as error:
+        raise BenchmarkFailed(f"{function.__name__} ended without an answer; its error is above") from error
+    finally:
+        process.kill()
+        process.join()
+
+
+def _answer(sender: "Connection[Any, Any]", work: Callable[[], float]) -> None:
+    sender.send(work())

@@ -20,8 +20,9 @@ from shared.messaging.transaction import Transactions
 
 ZONES: Final = ("America/New_York", "America/Chicago", "America/Los_Angeles")
 _CHUNK: Final = 500
-_CONTACTS: Final = """insert into contacts (tenant_id, version, name, updated_at)
-    select tenant_id, 1, 'Somebody', $2 from unnest($1::uuid[]) as given (tenant_id)"""
+_CONTACTS: Final = """insert into contacts (tenant_id, version, name, email, updated_at)
+    select tenant_id, 1, 'Somebody', tenant_id || '@example.com', $2
+    from unnest($1::uuid[]) as given (tenant_id)"""
 _BILLED: Final = ("invoices", "invoice_lines", "invoice_numbers", "runs", "inbox", "outbox", "dead_letters")
 _TOLD: Final = ("notifications", "deliveries", "delivery_history", "inbox", "outbox", "dead_letters")
 

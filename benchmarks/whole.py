@@ -30,8 +30,8 @@ from shared.messaging.publisher import Outgoing, Publisher, properties
 PATIENCE: Final = 300.0
 NOTE: Final = (
     "billing and notifications each in a process of their own, as `propman run` starts them, log level info."
-    " The tenants have no e-mail address: each notice has its in-app delivery and a skipped e-mail, so that"
-    " no SMTP conversation is in the measured path."
+    " Each notice has an in-app delivery and a queued e-mail; the mail server is a closed port, so that the"
+    " sender waits and no SMTP conversation is in the measured path."
 )
 _FACTS: Final = queue_for("notifications", InvoiceCreated)
 _TRIGGERS: Final = queue_for("billing", MonthlyBillingDue)
@@ -104,7 +104,7 @@ async def _services(stage: Stage, directory: Path) -> AsyncIterator[Start]:
         "BILLING_HTTP_PORT": "0",
         "NOTIFICATIONS_DATABASE_URL": stage.notifications.database_url,
         "NOTIFICATIONS_HTTP_PORT": "0",
-        "NOTIFICATIONS_SMTP_URL": "smtp://127.0.0.1:9",  # nobody there, and nothing to be sent
+        "NOTIFICATIONS_SMTP_URL": "smtp://127.0.0.1:9",  # nobody there
     }
     names = ("billing", "notifications")
     processes = {name: _run_service(name, environment, directory / f"{name}.log") for name in names}
@@ -174,6 +174,15 @@ def _end(processes: list[subprocess.Popen[bytes]]) -> None:
             process.kill()
 
 
+async def _until(reached: Callable[[], bool]) -> None:
+    try:
+        async with asyncio.timeout(60):
+            while not reached():  # noqa: ASYNC110 - a process cannot set an event of ours
+                await asyncio.sleep(0.02)
+    except TimeoutError as error:
+        raise BenchmarkFailed("whole: a bare script did not start, or did not end") from error
+
+
 @asynccontextmanager
 async def _bare_scripts(stage: Stage) -> AsyncIterator[Start]:
     context = multiprocessing.get_context("spawn")
@@ -187,17 +196,14 @@ async def _bare_scripts(stage: Stage) -> AsyncIterator[Start]:
     for process in processes:
         process.start()
     try:
-        for event in ready:
-            if not await asyncio.to_thread(event.wait, 60):
-                raise BenchmarkFailed("whole: a bare script did not start")
+        await _until(lambda: all(event.is_set() for event in ready))
         await asyncio.sleep(1)
 
         async def start() -> None:
             go.set()
 
         yield start
-        for process in processes:
-            await asyncio.to_thread(process.join, 30)
+        await _until(lambda: not any(process.is_alive() for process in processes))
     finally:
         for process in processes:
             process.kill()

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
-from datetime import date
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
 from multiprocessing.synchronize import Event
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -39,12 +39,13 @@ _NOTICES: Final = """insert into notifications (id, category, template, tenant_i
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::jsonb[])
         as given (id, tenant, key, source, context)
     on conflict do nothing"""
-_DELIVERIES: Final = """insert into deliveries (id, notification_id, tenant_id, channel, state, reason,
-        updated_at)
-    select id, notice, tenant, channel, state, reason, now()
-    from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[])
-        as given (id, notice, tenant, channel, state, reason)
+_DELIVERIES: Final = """insert into deliveries (id, notification_id, tenant_id, channel, state, address,
+        next_attempt_at, expires_at, sent_at, updated_at)
+    select id, notice, tenant, channel, state, address, due, due + interval '72 hours', shown, now()
+    from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
+        $8::timestamptz[]) as given (id, notice, tenant, channel, state, address, due, shown)
     on conflict do nothing"""
+_CONTACTS: Final = "select tenant_id, name, email from contacts where tenant_id = any($1::uuid[])"
 
 Row = Any  # asyncpg has no types
 
@@ -162,19 +163,28 @@ async def _notifications(dsn: str, broker_url: str, queue: str, count: int, read
 async def _tell(database: Row, batch: Sequence[AbstractIncomingMessage]) -> None:
     facts = [json.loads(message.body) for message in batch]
     tenants = [UUID(fact["tenant_ids"][0]) for fact in facts]
-    await database.fetch(
-        "select tenant_id, name, email from contacts where tenant_id = any($1::uuid[])", tenants
-    )
+    found = {row["tenant_id"]: row["email"] for row in await database.fetch(_CONTACTS, tenants)}
     ids = [uuid7() for _ in batch]
     keys = [f"invoice:{fact['invoice_id']}:{fact['tenant_ids'][0]}" for fact in facts]
     sources = [UUID(message.message_id) for message in batch]
     bodies = [message.body.decode() for message in batch]
     cause = UUID(batch[0].correlation_id)
     await database.execute(_NOTICES, ids, tenants, keys, sources, bodies, cause)
-    twice = [identity for identity in ids for _ in range(2)]
-    for_whom = [tenant for tenant in tenants for _ in range(2)]
-    size = len(batch)
-    channels, states = ["email", "in_app"] * size, ["skipped", "delivered"] * size
-    reasons = ["no_address", None] * size
-    identities = [uuid7() for _ in twice]
-    await database.execute(_DELIVERIES, identities, twice, for_whom, channels, states, reasons)
+    await database.execute(_DELIVERIES, *_deliveries(ids, tenants, found))
+
+
+def _deliveries(
+    ids: Sequence[UUID], tenants: Sequence[UUID], found: Mapping[UUID, str]
+) -> tuple[list[Any], ...]:
+    """An e-mail to be sent and an in-app message for each notice, as columns."""
+    size, now = len(ids), datetime.now(UTC)
+    return (
+        [uuid7() for _ in range(2 * size)],
+        [identity for identity in ids for _ in range(2)],
+        [tenant for tenant in tenants for _ in range(2)],
+        ["email", "in_app"] * size,
+        ["queued", "delivered"] * size,
+        [address for tenant in tenants for address in (found[tenant], None)],
+        [now, None] * size,
+        [None, now] * size,
+    )

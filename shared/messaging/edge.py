@@ -31,6 +31,9 @@ QUICK_PAUSES: Final = (0.05, 0.2, 0.8)
 HANDLER_SECONDS: Final = 60.0
 """A handler that takes longer is cut off, well before the broker's consumer timeout."""
 
+MOST_OUTAGES: Final = 10
+"""How often one message may say that a server is down which then answers, before that is its own fault."""
+
 Outcome = Literal["done", "repeat", "retried", "dead"]
 
 log = structlog.get_logger()
@@ -96,7 +99,7 @@ class Edge:
     async def _try(
         self, subscription: Subscription, delivery: Delivery, received: Received[Message]
     ) -> Outcome:
-        pauses = iter(QUICK_PAUSES)
+        pauses, outages = iter(QUICK_PAUSES), iter(range(MOST_OUTAGES))
         while True:
             await self.gate.wait()
             try:
@@ -104,7 +107,7 @@ class Edge:
                     return await self._handle(subscription, received)
             except Exception as error:  # noqa: BLE001 - the one place that decides what an error means
                 kind = classify(error)
-                if kind is ErrorKind.OUTAGE:
+                if kind is ErrorKind.OUTAGE and next(outages, None) is not None:
                     await self.gate.trip(error)
                 elif kind is ErrorKind.DEFECT:
                     await self._bury(subscription.queue, delivery, received.envelope, "defect", error)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Final
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, PendingRollbackError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 
@@ -34,7 +34,12 @@ _OUTAGE_STATES: Final = frozenset({"57P01", "57P02", "57P03", "25006"})
 
 
 _CONNECTING_STATES: Final = frozenset({"28000", "28P01", "3D000", "53300", "55000"})
-"""Who we are, which database, how many we are, and a database closed to connections."""
+"""What refuses a connection, where no statement is to blame: who we are, which database, how many
+we are, and a database closed to connections."""
+
+
+_FILE_ERRORS: Final = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError)
+"""A missing template is no server that is down: nobody would ever mend it by waiting."""
 
 
 def classify(error: BaseException) -> ErrorKind:
@@ -44,14 +49,16 @@ def classify(error: BaseException) -> ErrorKind:
     if isinstance(error, (DBAPIError, PendingRollbackError)):
         return _classify_database(error)
     if isinstance(error, OSError):
-        return ErrorKind.OUTAGE
+        return ErrorKind.DEFECT if isinstance(error, _FILE_ERRORS) else ErrorKind.OUTAGE
     return _classify_driver(error)
 
 
 def _classify_database(error: DBAPIError | PendingRollbackError) -> ErrorKind:
-    if isinstance(error, (InterfaceError, PendingRollbackError)) or error.connection_invalidated:
+    if isinstance(error, PendingRollbackError) or error.connection_invalidated:
         return ErrorKind.OUTAGE
-    return next((kind for kind in map(_by_state, _causes(error)) if kind), ErrorKind.DEFECT)
+    outages = _OUTAGE_STATES if error.statement else _OUTAGE_STATES | _CONNECTING_STATES
+    kinds = (_by_state(cause, outages) for cause in _causes(error))
+    return next((kind for kind in kinds if kind), ErrorKind.DEFECT)
 
 
 def _classify_driver(error: BaseException) -> ErrorKind:
@@ -59,7 +66,6 @@ def _classify_driver(error: BaseException) -> ErrorKind:
     if module in {"aiormq", "aio_pika"}:
         return ErrorKind.OUTAGE
     if module == "asyncpg":
-        # SQLAlchemy hands on what connecting says as it is: no message is to blame for that.
         return _by_state(error, _OUTAGE_STATES | _CONNECTING_STATES) or ErrorKind.DEFECT
     return ErrorKind.DEFECT
 
@@ -77,12 +83,9 @@ def _by_state(error: BaseException, outages: frozenset[str] = _OUTAGE_STATES) ->
         return ErrorKind.OUTAGE
     if state in _TRANSIENT_STATES:
         return ErrorKind.TRANSIENT
-    if isinstance(error, OSError) or type(error).__name__ in {
-        "ConnectionDoesNotExistError",
-        "InterfaceError",
-    }:
-        return ErrorKind.OUTAGE
-    return None
+    # An InterfaceError is mostly the caller's: two operations at once on one connection, for example.
+    closed = type(error).__name__ == "InterfaceError" and "closed" in str(error)
+    return ErrorKind.OUTAGE if closed or isinstance(error, OSError) else None
 
 
 def describe(error: BaseException, limit: int = 500) -> str:

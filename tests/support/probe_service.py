@@ -46,7 +46,10 @@ CREATE_EFFECTS = """
         (id bigint generated always as identity, item_id uuid not null, number int not null);
     grant usage on schema probe to public;
     grant all on all tables in schema probe to public;
-    truncate probe.effects"""
+    delete from probe.effects;
+    delete from inbox;
+    delete from outbox;
+    delete from dead_letters"""
 
 
 async def note(message: Any, tx: Tx) -> None:
@@ -112,7 +115,7 @@ class Ground:
         return int(found)
 
     async def prepare(self) -> None:
-        """Make the table of effects, or empty it."""
+        """Make the table of effects; empty it and the tables of messaging (faster than to truncate)."""
         connection = await asyncpg.connect(driver_url(self.admin_url))
         try:
             await connection.execute(CREATE_EFFECTS)

@@ -10,7 +10,9 @@ import pytest
 
 from propman.dev import ServerUrls
 from shared.clock import SystemClock
+from shared.db import create_engine
 from shared.messaging.router import Router
+from shared.messaging.transaction import Transactions
 from tests.support.alarms import MemoryAlarm
 from tests.support.brokers import TestVhost
 from tests.support.databases import TestDatabases
@@ -30,11 +32,12 @@ async def own_databases(servers: ServerUrls) -> AsyncIterator[TestDatabases]:
 @pytest.fixture
 async def ground(own_databases: TestDatabases, vhost: TestVhost) -> AsyncIterator[Ground]:
     """An empty database and the virtual host."""
-    async with own_databases.transactions("billing", SystemClock()) as transactions:
-        url, admin = await own_databases.url("billing"), own_databases.admin_url("billing")
-        found = Ground(url, admin, transactions, vhost)
-        await found.prepare()
-        yield found
+    url, admin = await own_databases.url("billing"), own_databases.admin_url("billing")
+    engine = create_engine(url, application="ground")
+    found = Ground(url, admin, Transactions(engine, SystemClock()), vhost)
+    await found.prepare()
+    yield found
+    await engine.dispose()
 
 
 @pytest.fixture

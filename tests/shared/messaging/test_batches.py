@@ -162,9 +162,14 @@ async def lose(probe: ProbeService, proxy: Proxy, lost: str) -> None:
     if lost == "connection":
         proxy.drop()
         return
+    await eventually(lambda: is_open(batches_of(probe)._source))
     channel = batches_of(probe)._source
     assert isinstance(channel, aiormq.Channel)
     await channel.basic_reject(987_654)  # an unknown delivery tag is a channel error
+
+
+def is_open(channel: object) -> bool:
+    return isinstance(channel, aiormq.Channel) and not channel.is_closed
 
 
 async def test_what_waits_in_memory_is_bounded_however_often_the_channel_is_lost(
@@ -231,8 +236,14 @@ async def test_a_deleted_queue_that_is_declared_again_is_consumed_again(
 ) -> None:
     probe = make_probe(batch=50)
     await probe.start()
+    found = batches_of(probe)._channel
+    assert found is not None
+    underlay = await found.get_underlay_channel()
     async with open_channel(ground.vhost.url) as channel:
         await channel.queue_delete(probe.queue)
+    await eventually(
+        lambda: not getattr(underlay, "consumers", None)
+    )  # 3.10 says nothing if it is declared again at once
     await probe.declare()
 
     await ground.emit(Noted(number=1))

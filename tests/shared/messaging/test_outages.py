@@ -28,6 +28,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Probe a server that is down more often."""
     monkeypatch.setattr("shared.messaging.outage._LONGEST_PAUSE", 0.3)
     monkeypatch.setattr("shared.messaging.relay.LONGEST_PAUSE", 0.3)
+    monkeypatch.setattr("shared.messaging.consumers.RECONNECT_SECONDS", 0.2)
 
 
 async def all_handled(ground: Ground, probe: ProbeService, count: int) -> None:
