@@ -17,6 +17,7 @@ from benchmarks.report import BenchmarkFailed, Figure
 from benchmarks.servers import Place, depth, in_fresh_process, start_even
 from shared.clock import SystemClock
 from shared.db import create_engine
+from shared.hosting import spare_the_collector
 from shared.identity import new_id
 from shared.logging import configure_logging
 from shared.messaging.consumers import Consumers
@@ -95,6 +96,7 @@ def _run(place: Place, router: Router, count: int) -> float:
     # Every line is made as a service makes it, and goes nowhere.
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         configure_logging(level="info", style="json", stream=nowhere)
+        spare_the_collector()
         return uvloop.run(_take(place, router, count))
 
 

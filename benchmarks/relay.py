@@ -13,6 +13,7 @@ from benchmarks.bare.relay import relay as bare_relay
 from benchmarks.report import BenchmarkFailed, Figure
 from benchmarks.servers import Place, depth, in_fresh_process, purge, start_even
 from shared.clock import SystemClock
+from shared.hosting import spare_the_collector
 from shared.logging import configure_logging
 from shared.messaging.metrics import MessagingMetrics
 from shared.messaging.naming import EVENTS
@@ -50,6 +51,7 @@ async def measure(place: Place, count: int, repeat: int) -> Figure:
 def relay(place: Place) -> float:
     """Empty the outbox with our relay; returns the seconds it took, connecting included."""
     configure_logging(level="info", style="json")
+    spare_the_collector()
     return uvloop.run(_relay(place))
 
 

@@ -10,7 +10,7 @@ import typer
 from propman.broker import declare_topology
 from propman.catalog import app_module, chosen_services
 from shared.cli import CommandError, command_app, say, success
-from shared.hosting import NotMigrated, ServiceHost
+from shared.hosting import NotMigrated, ServiceHost, spare_the_collector
 from shared.http import PortTaken
 from shared.logging import configure_logging
 
@@ -42,6 +42,7 @@ async def run(
     log.info("topology_declared", queues=queues)
     stop = stop_signal()
     await start_all(hosts)
+    spare_the_collector()
     running = ", ".join(f"{host.name} (health on port {host.http_port})" for host in hosts)
     say(f"Running {running}. Ctrl+C ends it.")
     await stop.wait()
