@@ -37,6 +37,7 @@ class Proxy:
             self._server.close()
             self._server = None
         self.drop()
+        self._flowing.set()  # what was frozen would never end
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def drop(self) -> None:

@@ -44,9 +44,14 @@ _OWN: Final = (
     "create index ix_deliveries_sending on deliveries (locked_until) where state = 'sending'",
     "create index ix_deliveries_awaiting on deliveries (tenant_id) where state = 'awaiting_contact'",
     """create function announce_deliveries() returns trigger language plpgsql as $$
-        begin perform pg_notify('propman_deliveries', ''); return null; end $$""",
+        begin
+            if exists (select from added where state = 'queued') then
+                perform pg_notify('propman_deliveries', '');
+            end if;
+            return null;
+        end $$""",
     # On insert only: a sender updates rows all the time and would wake itself for ever.
-    """create trigger announce_deliveries after insert on deliveries
+    """create trigger announce_deliveries after insert on deliveries referencing new table as added
         for each statement execute function announce_deliveries()""",
     """create table delivery_history (
         id bigint generated always as identity constraint pk_delivery_history primary key,
