@@ -1,15 +1,17 @@
-"""Which services there are: whatever folder under `services` has an `app.py`. Nothing is listed twice."""
+"""The services of the system by name: their composition roots and all they listen to."""
 
 import importlib
 from pathlib import Path
 from typing import Protocol
 
-import services
+from propman.discovery import service_names
 from shared.cli import UsageProblem
 from shared.clock import Clock
 from shared.hosting import ServiceHost
 from shared.messaging.router import Router, Subscription
 from shared.settings import ServiceSettings
+
+__all__ = ["AppModule", "all_subscriptions", "app_module", "chosen_services", "service_names"]
 
 
 class AppModule(Protocol):
@@ -22,12 +24,6 @@ class AppModule(Protocol):
     @staticmethod
     def create_app(settings: ServiceSettings | None = None, clock: Clock | None = None) -> ServiceHost:
         """The service, wired."""
-
-
-def service_names() -> list[str]:
-    """The names of all services, sorted."""
-    folders = (entry for root in services.__path__ for entry in Path(root).iterdir())
-    return sorted(folder.name for folder in folders if (folder / "app.py").is_file())
 
 
 def chosen_services(names: list[str] | None) -> list[str]:

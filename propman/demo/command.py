@@ -14,7 +14,7 @@ from propman.db import initialise, migrate_service
 from propman.demo.portfolio import VACANT, load_portfolio
 from propman.demo.report import Settled, show_outcome, show_what_happened
 from propman.dev import GivenServers, LocalServers, ServersUnavailable, ServerUrls
-from propman.dev.environment import discover_services, read_environment, write_environment
+from propman.dev.environment import read_environment, write_environment
 from propman.dev.home import demo_instance, environment_file, local_folder
 from propman.dev.installation import will_install
 from propman.outbox import depth
@@ -68,7 +68,7 @@ def start_servers() -> ServerUrls:
         urls = LocalServers(demo_instance(), given).start()
     except ServersUnavailable as error:
         raise Unreachable(str(error)) from error
-    write_environment(urls, path, discover_services(), given)
+    write_environment(urls, path, service_names(), given)
     os.environ.update(read_environment(path))
     success("PostgreSQL, RabbitMQ and a mail sink are running, private to this folder.")
     return urls

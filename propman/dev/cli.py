@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
-from propman.dev.environment import discover_services, read_environment, write_environment
+from propman.dev.environment import read_environment, write_environment
 from propman.dev.errors import ServersUnavailable
 from propman.dev.home import demo_instance, environment_file, local_folder
 from propman.dev.installation import will_install
 from propman.dev.local_servers import LocalServers
 from propman.dev.urls import GivenServers
+from propman.discovery import service_names
 from shared.cli import (
     JsonOption,
     Unreachable,
@@ -54,7 +55,7 @@ def start(as_json: JsonOption = False) -> None:
         say("Installing the packages that are missing first; it takes a minute.")
     with _one_line_errors():
         urls = servers.start()
-        write_environment(urls, path, discover_services(), given)
+        write_environment(urls, path, service_names(), given)
     _show(servers, as_json=as_json)
     success(f"The servers are ready; their addresses are in {path}")
 

@@ -4,18 +4,11 @@ import secrets
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import services
 from propman.dev.state import write_private
 from propman.dev.urls import GIVEN_KEY, GivenServers, ServerUrls
 from shared.cli.environment import parse_environment
 
 HEADING = "# Written by `propman dev start`. Passwords are kept when it is written again.\n"
-
-
-def discover_services() -> list[str]:
-    """Name the services: the folders of the `services` package that can be hosted."""
-    folders = (entry for root in services.__path__ for entry in Path(root).iterdir())
-    return sorted({folder.name for folder in folders if (folder / "app.py").is_file()})
 
 
 def write_environment(

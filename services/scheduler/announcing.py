@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
+from services.scheduler.domain.catch_up import Due
 from services.scheduler.domain.occurrences import Occurrence
+from services.scheduler.domain.schedules import Schedule
 from services.scheduler.store import SchedulerStore
 from services.scheduler.triggers import announcement
 from shared.clock import zone
@@ -23,6 +25,25 @@ def occurrence_id(
 ) -> UUID:
     """The identity of a due instant; `source` is the schedule's id, or a trigger's topic without one."""
     return derived_id(source, time_zone, scheduled_for.astimezone(UTC).isoformat(), origin, seq)
+
+
+def due_occurrence(schedule: Schedule, due: Due, *, at: datetime) -> Occurrence:
+    """What a schedule's due instants come to: one occurrence that stands for all of them."""
+    return Occurrence(
+        id=occurrence_id(schedule.id, schedule.time_zone, due.scheduled_for, due.origin),
+        schedule_id=schedule.id,
+        schedule_key=schedule.key,
+        trigger=schedule.trigger,
+        spec_version=schedule.spec_version,
+        zone=schedule.time_zone,
+        scheduled_for=due.scheduled_for,
+        origin=due.origin,
+        payload=schedule.payload,
+        expected=schedule.expected,
+        coalesced=due.coalesced,
+        coalesced_from=due.coalesced_from,
+        created_at=at,
+    )
 
 
 def local_text(moment: datetime, time_zone: str) -> str:

@@ -6,9 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from services.scheduler.announcing import local_text, occurrence_id
+from services.scheduler.announcing import due_occurrence, local_text
 from services.scheduler.domain.catch_up import latest_due
-from services.scheduler.domain.occurrences import Occurrence
 from services.scheduler.domain.schedules import Schedule
 from services.scheduler.store import SchedulerStore
 from services.scheduler.timetable import is_ambiguous, parse_cron
@@ -62,21 +61,11 @@ async def resume(tx: Tx, schedule: Schedule) -> Schedule:
     following = timetable.after(tx.at)
     if schedule.state == "paused" and schedule.next_run_at <= tx.at:
         due = latest_due(timetable, first=schedule.next_run_at, now=tx.at)
-        missed = Occurrence(
-            id=occurrence_id(schedule.id, schedule.time_zone, due.scheduled_for, due.origin),
-            schedule_id=schedule.id,
-            schedule_key=schedule.key,
-            trigger=schedule.trigger,
-            spec_version=schedule.spec_version,
-            zone=schedule.time_zone,
-            scheduled_for=due.scheduled_for,
-            origin=due.origin,
+        missed = replace(
+            due_occurrence(schedule, due, at=tx.at),
             state="missed",
             reason="paused",
-            payload=schedule.payload,
-            coalesced=due.coalesced,
-            coalesced_from=due.coalesced_from,
-            created_at=tx.at,
+            expected=(),
             finished_at=tx.at,
         )
         await store.add_occurrence(missed, scheduled_local=local_text(due.scheduled_for, schedule.time_zone))

@@ -7,9 +7,8 @@ from typing import Final
 
 import structlog
 
-from services.scheduler.announcing import announce, occurrence_id
+from services.scheduler.announcing import announce, due_occurrence
 from services.scheduler.domain.catch_up import latest_due
-from services.scheduler.domain.occurrences import Occurrence
 from services.scheduler.domain.schedules import Schedule, retry_delay
 from services.scheduler.store import SchedulerStore
 from services.scheduler.timetable import parse_cron
@@ -51,21 +50,7 @@ async def fire_next(tx: Tx) -> Schedule | None:
 async def _fire(tx: Tx, store: SchedulerStore, schedule: Schedule) -> None:
     cron = parse_cron(schedule.cron, schedule.time_zone)
     due = latest_due(cron, first=schedule.next_run_at, now=tx.at)
-    occurrence = Occurrence(
-        id=occurrence_id(schedule.id, schedule.time_zone, due.scheduled_for, due.origin),
-        schedule_id=schedule.id,
-        schedule_key=schedule.key,
-        trigger=schedule.trigger,
-        spec_version=schedule.spec_version,
-        zone=schedule.time_zone,
-        scheduled_for=due.scheduled_for,
-        origin=due.origin,
-        payload=schedule.payload,
-        expected=schedule.expected,
-        coalesced=due.coalesced,
-        coalesced_from=due.coalesced_from,
-        created_at=tx.at,
-    )
+    occurrence = due_occurrence(schedule, due, at=tx.at)
     await store.advance(schedule, due, now=tx.at)
     if await announce(tx, occurrence):
         log.info(
