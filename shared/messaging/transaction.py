@@ -30,12 +30,19 @@ _OUTBOX_COLUMNS: Final = (
     "body",
     "occurred_at",
 )
+LARGEST_BODY: Final = 256 * 1024
+"""Bytes; a broker that refuses a message for its size closes the channel under all the others."""
+
 _OUTBOX_INSERT: Final = insert_rows(outbox, _OUTBOX_COLUMNS)
 _INBOX_INSERT: Final = (
     insert_rows(inbox, ("consumer", "message_id", "correlation_id", "processed_at"))
     .on_conflict_do_nothing()
     .returning(inbox.c.message_id)
 )
+
+
+class TooLarge(ValueError):
+    """A message that no broker should be asked to carry; send an id, or several messages."""
 
 
 @dataclass(slots=True)
@@ -53,7 +60,7 @@ class Tx:
         """Say something to the rest of the system, if and only if this transaction commits.
 
         `message_id` names a single message whose identity is derived; `cause` is which message of a
-        batch it answers.
+        batch it answers. Raises `TooLarge` for a payload of more than `LARGEST_BODY` bytes.
         """
         origin = cause or self.cause
         for message in messages:
@@ -66,7 +73,7 @@ class Tx:
                     "causation_id": origin.message_id,
                     "traceparent": origin.traceparent,
                     "must_be_heard": message.must_be_heard,
-                    "body": message.model_dump_json().encode(),
+                    "body": _body(message),
                     "occurred_at": self.at,
                 }
             )
@@ -76,6 +83,13 @@ class Tx:
         if self._emitted:
             await self.connection.execute(_OUTBOX_INSERT, columnar(self._emitted, _OUTBOX_COLUMNS))
             self._emitted.clear()
+
+
+def _body(message: Message) -> bytes:
+    body = message.model_dump_json().encode()
+    if len(body) > LARGEST_BODY:
+        raise TooLarge(f"a {message.topic} of {len(body)} bytes; the most is {LARGEST_BODY}")
+    return body
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from shared.contracts.billing import IssueInvoices
 from shared.contracts.leasing import LeaseChanged
 from shared.identity import new_id
 from shared.messaging.tables import inbox, outbox
-from shared.messaging.transaction import Transactions
+from shared.messaging.transaction import LARGEST_BODY, TooLarge, Transactions
 from tests.support.builders import a_lease, a_property, billing_due
 from tests.support.messages import count_rows, deliver, deliver_batch, emitted
 
@@ -220,3 +220,15 @@ async def test_a_property_is_replaced_only_by_a_newer_version(transactions: Tran
 
     async with transactions.engine.connect() as connection:
         assert await connection.scalar(sa.text("select name from properties")) == "New name"
+
+
+async def test_a_message_no_broker_should_carry_is_refused_where_it_is_emitted(
+    transactions: Transactions,
+) -> None:
+    place = a_property(address="x" * LARGEST_BODY)
+
+    with pytest.raises(TooLarge, match="leasing.property_registered.v1"):
+        async with transactions.command("test") as tx:
+            tx.emit(place)
+
+    assert await count_rows(transactions, outbox) == 0

@@ -31,9 +31,11 @@ def test_every_test_that_proves_something_exists(document: Path) -> None:
             continue
         current = match["file"] or current
         path = files.get(current)
-        if path is None or (match["folder"] and not (ROOT / match["folder"] / current).exists()):
-            missing.append(match[0])
-        elif match["test"] and f"def {match['test']}(" not in path.read_text(encoding="utf-8"):
+        if (
+            path is None
+            or (match["folder"] and not (ROOT / match["folder"] / current).exists())
+            or (match["test"] and f"def {match['test']}(" not in path.read_text(encoding="utf-8"))
+        ):
             missing.append(match[0])
 
     assert missing == []
