@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final, cast
 
 import aio_pika
 import structlog
@@ -46,15 +46,11 @@ class BatchConsumer:
         self._worker: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
 
-    @property
-    def consuming(self) -> bool:
-        """Whether the worker is alive on an open channel."""
-        return (
-            self._worker is not None
-            and not self._worker.done()
-            and self._channel is not None
-            and not self._channel.is_closed
-        )
+    async def consuming(self) -> bool:
+        """Whether the worker is alive and the broker knows us as the consumer of an open channel."""
+        if self._worker is None or self._worker.done() or self._channel is None:
+            return False
+        return await has_consumer(self._channel, self._tag)
 
     async def start(self, connection: AbstractRobustConnection) -> None:
         """Open a channel of its own and begin to collect."""
@@ -128,6 +124,16 @@ class BatchConsumer:
             return
         for message, delivery in zip(batch, deliveries, strict=True):
             await settle(message, self._edge.take(self._subscription, delivery))
+
+
+async def has_consumer(channel: AbstractChannel, tag: str | None) -> bool:
+    """Whether a channel is open and consumes under this tag; one that is being restored is not."""
+    try:
+        async with asyncio.timeout(1):
+            underlay = await channel.get_underlay_channel()
+    except (aio_pika.exceptions.AMQPError, RuntimeError, OSError, TimeoutError):
+        return False
+    return not underlay.is_closed and tag in cast("Any", underlay).consumers
 
 
 def delivery_of(message: AbstractIncomingMessage) -> Delivery:
