@@ -14,7 +14,12 @@ from services.scheduler.domain.occurrences import Occurrence
 from shared.contracts import scheduler as contracts
 from shared.contracts.base import Trigger, message_types
 
-EXPECTED: Final = {contracts.MonthlyBillingDue.topic: ("billing",)}
+EXPECTED: Final = {
+    contracts.MonthlyBillingDue.topic: ("billing",),
+    contracts.LateFeesDue.topic: ("billing",),
+    contracts.PaymentRemindersDue.topic: ("billing",),
+    contracts.AutopayDue.topic: ("billing",),
+}
 """The services whose outcome a trigger waits for, unless its schedule says otherwise."""
 
 

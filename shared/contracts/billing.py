@@ -1,16 +1,19 @@
-"""The facts and commands of billing: invoices issued, payments recorded."""
+"""The facts and commands of billing: what is owed, what was paid, and what came late."""
 
 from datetime import date
+from typing import Literal
 from uuid import UUID
 
 from shared.contracts.base import Cents, Command, Currency, Fact, Instant, Part, Period
 
 
 class LeaseToBill(Part):
-    """One lease and the month it is to be billed for."""
+    """One lease and the period it is to be billed for."""
 
     lease_id: UUID
     period: Period
+    starts_on: date | None = None
+    """The first day of the period; without it, the first of the month."""
 
 
 class IssueInvoices(Command, subject="run_id"):
@@ -26,9 +29,11 @@ class InvoiceLine(Part):
     """One line of an invoice."""
 
     kind: str
-    """rent or charge; a consumer shows a kind it does not know like a charge."""
+    """rent, concession, or the code of a charge; a consumer shows a kind it does not know like a charge."""
     description: str
     amount_cents: Cents
+    formula: str | None = None
+    """How the amount came about, where it is not simply the agreed one."""
 
 
 class InvoiceCreated(Fact, subject="invoice_id"):
@@ -47,10 +52,32 @@ class InvoiceCreated(Fact, subject="invoice_id"):
     currency: Currency
     total_cents: Cents
     lines: tuple[InvoiceLine, ...] = ()
+    account_id: UUID | None = None
+    """The ledger: the first lease of a chain of renewals."""
+    period_starts_on: date | None = None
+    period_ends_on: date | None = None
+    rent_cents: Cents | None = None
+    """What of the total is rent, after concessions."""
+    first_fee_on: date | None = None
+    """The first day on which a late fee is possible; None where none ever is."""
+
+
+class Allocation(Part):
+    """What of a payment went to one invoice."""
+
+    invoice_id: UUID
+    invoice_number: str
+    rent_cents: Cents = 0
+    charge_cents: Cents = 0
+    fee_cents: Cents = 0
 
 
 class PaymentRecorded(Fact, subject="payment_id"):
-    """Money was received on an invoice."""
+    """Money was received, on one invoice or on an account.
+
+    `invoice_id` is the invoice that the payer named, or the first that the money went to; where no
+    invoice is open it is the account's id with an empty number, and all of it is credit.
+    """
 
     payment_id: UUID
     reference: str
@@ -67,3 +94,188 @@ class PaymentRecorded(Fact, subject="payment_id"):
     """What exceeded the invoice and is kept as credit."""
     method: str = "other"
     received_on: date
+    account_id: UUID | None = None
+    allocations: tuple["Allocation", ...] = ()
+    """Which invoices this money has paid, as it stands when it is recorded."""
+
+
+class InvoiceFact(Fact):
+    """Something happened to an invoice that was issued; carries what its tenants are to be told."""
+
+    invoice_id: UUID
+    number: str
+    lease_id: UUID
+    account_id: UUID
+    property_id: UUID
+    tenant_ids: tuple[UUID, ...]
+    period: Period
+    due_on: date
+    currency: Currency
+    balance_cents: Cents
+    """What is open on the invoice afterwards."""
+
+
+class InvoiceOverdue(InvoiceFact, subject="invoice_id"):
+    """The due date has passed and something is open; said once per invoice."""
+
+    overdue_on: date
+    """The first day after the due date."""
+    first_fee_on: date | None = None
+    """The calendar date of the first possible late fee; None where none ever is."""
+
+
+class InvoicePaid(InvoiceFact, subject="invoice_id"):
+    """Nothing is open any more. Said again where a reversal had opened it in between."""
+
+    paid_on: date
+    """The day the last of the money was received, which may lie before the day it was recorded."""
+    rent_paid_on: date | None = None
+    """The day the rent of this invoice was covered; None where it has none."""
+
+
+class InvoiceVoided(InvoiceFact, subject="invoice_id"):
+    """The invoice no longer counts; its number is not used again."""
+
+    reason: str
+    voided_on: date
+    released_cents: Cents = 0
+    """What had been paid on it, and went back to the account."""
+
+
+class FeeFact(InvoiceFact):
+    """A late fee, interest or other fee was put on an invoice, or taken off it."""
+
+    fee_id: UUID
+    """Derived from the invoice and the line, so that the same line is never announced under two ids."""
+    fee_kind: Literal["late_fee", "interest", "nsf_fee"]
+    amount_cents: Cents
+    """Of this line; negative where a fee that is not owed any more is taken back."""
+    rule: str
+    formula: str
+    on: date
+    """The business date the line counts from."""
+    total_fee_cents: Cents
+    """Every fee on this invoice after it, less what was taken back or waived."""
+
+
+class LateFeeApplied(FeeFact, subject="invoice_id"):
+    """A fee line was posted; lines are added and never changed."""
+
+
+class LateFeeWaived(FeeFact, subject="invoice_id"):
+    """A person waived a fee; `amount_cents` is what they waived."""
+
+    reason: str
+
+
+class PaymentReversed(Fact, subject="payment_id"):
+    """A payment bounced, was charged back or was refunded, wholly or in part."""
+
+    payment_id: UUID
+    reversal_id: UUID
+    account_id: UUID
+    lease_id: UUID
+    property_id: UUID
+    tenant_ids: tuple[UUID, ...]
+    currency: Currency
+    reversal: Literal["returned", "charged_back", "refunded", "entered_in_error"]
+    amount_cents: Cents
+    known_on: date
+    """The day it became known; what is owed is judged anew from that day on."""
+    reopened_invoice_ids: tuple[UUID, ...] = ()
+    nsf_fee_cents: Cents = 0
+
+
+class CreditIssued(Fact, subject="credit_id"):
+    """Money of an account waits for its next invoice."""
+
+    credit_id: UUID
+    account_id: UUID
+    lease_id: UUID
+    property_id: UUID
+    tenant_ids: tuple[UUID, ...]
+    currency: Currency
+    amount_cents: Cents
+    reason: Literal["overpayment", "prepayment", "void", "waiver", "fee_reversal", "goodwill"]
+    balance_cents: Cents
+    """All credit of the account afterwards."""
+    issued_on: date
+
+
+class ReminderItem(Part):
+    """One invoice that a reminder is about."""
+
+    invoice_id: UUID
+    number: str
+    period: Period
+    due_on: date
+    stage: int
+    """Days relative to the due date that the stage stands for: -3, -1, 1, 7, 30."""
+    balance_cents: Cents
+    first_fee_on: date | None = None
+    fee_cents: Cents = 0
+    """What of the balance is fees."""
+
+
+class PaymentReminderDue(Fact, subject="reminder_id"):
+    """A tenant is to be reminded of what is due, or overdue: one message a day, however many invoices."""
+
+    reminder_id: UUID
+    tenant_id: UUID
+    property_id: UUID
+    currency: Currency
+    as_of_on: date
+    """The business date it was decided for; a text that says "today" is wrong on any other day."""
+    items: tuple[ReminderItem, ...]
+    total_cents: Cents
+    autopay: bool = False
+    """The tenant is to be told that they will be charged, not asked to pay."""
+    charge_on: date | None = None
+
+
+class AutopayFailed(InvoiceFact, subject="invoice_id"):
+    """A charge by autopay did not go through; the tenant has to pay by other means, or mend it."""
+
+    charge_id: UUID
+    attempt: int
+    amount_cents: Cents
+    failure: str
+    """The gateway's class of reason, such as insufficient_funds; never its free text."""
+    next_attempt_on: date | None = None
+
+
+class InvoiceToJudge(Part):
+    """One invoice of a chunk."""
+
+    invoice_id: UUID
+    on: date
+    """The business date it is judged for."""
+
+
+class ApplyLateFees(Command, subject="run_id"):
+    """Judge the late fees of one chunk of invoices."""
+
+    run_id: UUID
+    chunk: int
+    as_of: Instant
+    invoices: tuple[InvoiceToJudge, ...]
+
+
+class SendReminders(Command, subject="run_id"):
+    """Decide the reminders of one chunk of invoices; all invoices of a tenant are in one chunk."""
+
+    run_id: UUID
+    chunk: int
+    as_of: Instant
+    stages: tuple[int, ...] | None = None
+    """Instead of those of each policy."""
+    invoices: tuple[InvoiceToJudge, ...]
+
+
+class ChargeAutopay(Command, subject="run_id"):
+    """Plan the autopay charges of one chunk of invoices; a worker then talks to the gateway."""
+
+    run_id: UUID
+    chunk: int
+    as_of: Instant
+    invoices: tuple[InvoiceToJudge, ...]

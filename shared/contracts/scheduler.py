@@ -15,6 +15,28 @@ class MonthlyBillingDue(Trigger, subject="occurrence_id"):
     property_id: UUID | None = None
 
 
+class LateFeesDue(Trigger, subject="occurrence_id"):
+    """Overdue invoices are to be judged, each at the date it is at its property at `as_of`."""
+
+    property_id: UUID | None = None
+
+
+class PaymentRemindersDue(Trigger, subject="occurrence_id"):
+    """Tenants are to be reminded of what is due, or overdue, at the date it is at each property."""
+
+    property_id: UUID | None = None
+    days_before: int | None = Field(default=None, ge=0, le=60)
+    """Only this stage before the due date, instead of the policies' stages."""
+    days_after: int | None = Field(default=None, ge=0, le=365)
+    """Only this stage after the due date, instead of the policies' stages."""
+
+
+class AutopayDue(Trigger, subject="occurrence_id"):
+    """What is due today and is paid by autopay is to be charged."""
+
+    property_id: UUID | None = None
+
+
 class TriggerOutcome(Fact, subject="occurrence_id"):
     """What a consumer did with a trigger: said once when all of its work is done."""
 

@@ -36,8 +36,23 @@ async def migrated(servers: ServerUrls) -> AsyncIterator[AsyncConnection]:
     await drop_database(servers.postgres_url, url)
 
 
+async def test_every_seed_runs_hourly_from_its_next_minute_on(migrated: AsyncConnection) -> None:
+    seeds = {seed.key: seed for seed in await migrated.execute(sa.select(schedules))}
+
+    assert {key: seed.cron for key, seed in seeds.items()} == {
+        "monthly-billing": "5 * * * *",
+        "late-fees": "15 * * * *",
+        "autopay": "20 * * * *",
+        "payment-reminders": "25 * * * *",
+    }
+    for seed in seeds.values():
+        assert tuple(seed.expected) == expected_consumers(trigger_named(seed.trigger).topic)
+        assert seed.next_run_at == parse_cron(seed.cron, seed.time_zone).after(seed.created_at)
+
+
 async def test_the_seed_bills_every_hour_from_the_next_five_past_on(migrated: AsyncConnection) -> None:
-    seed = (await migrated.execute(sa.select(schedules))).one()
+    query = sa.select(schedules).where(schedules.c.key == "monthly-billing")
+    seed = (await migrated.execute(query)).one()
 
     assert (seed.key, seed.cron, seed.time_zone, seed.state) == (
         "monthly-billing",
