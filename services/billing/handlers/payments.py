@@ -45,6 +45,7 @@ async def record_payment(
     payment = Payment(
         payment_id=new_id(),
         reference=reference,
+        account_id=found.account_id,
         invoice_id=found.invoice_id,
         amount_cents=amount_cents,
         applied_cents=division.applied_cents,
@@ -56,7 +57,7 @@ async def record_payment(
     store = PaymentStore(tx.connection)
     if not await store.add(payment):
         return _booked_before(await store.find(reference), payment, found)
-    await InvoiceStore(tx.connection).pay(found, division.applied_cents)
+    await InvoiceStore(tx.connection).pay(found, division.applied_cents, payment.received_on)
     tx.emit(_announcement(payment, found, division.balance_cents))
     return Booked(payment, found.number, division.balance_cents, repeated=False)
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,28 +12,39 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.billing.domain.invoices import Draft, Line, invoice_number
-from services.billing.schema import invoice_lines, invoice_numbers, invoices
+from services.billing.domain.periods import first_day, last_day
+from services.billing.domain.policies import BillingPolicy, document_of, terms_id
+from services.billing.schema import invoice_lines, invoice_numbers, invoices, terms
 from shared.db import array_text, columnar, insert_rows
 from shared.identity import new_id
 
 _COLUMNS: Final = (
     "invoice_id",
     "number",
+    "account_id",
     "lease_id",
     "property_id",
     "unit_id",
     "unit_label",
     "tenant_ids",
     "period",
+    "period_starts_on",
+    "period_ends_on",
     "issued_on",
     "due_on",
     "currency",
+    "terms_id",
     "total_cents",
+    "rent_cents",
+    "charge_cents",
+    "paid_on",
     "state",
+    "next_check_on",
+    "next_reminder_on",
     "created_at",
 )
 _INSERT: Final = insert_rows(invoices, _COLUMNS)
-_LINE_COLUMNS: Final = ("invoice_id", "position", "kind", "description", "amount_cents")
+_LINE_COLUMNS: Final = ("invoice_id", "position", "kind", "bucket", "description", "amount_cents")
 _INSERT_LINES: Final = insert_rows(invoice_lines, _LINE_COLUMNS)
 
 
@@ -52,6 +63,7 @@ class Invoice:
 
     invoice_id: UUID
     number: str
+    account_id: UUID
     lease_id: UUID
     property_id: UUID
     unit_id: UUID
@@ -136,6 +148,7 @@ class InvoiceStore:
         return {(row.lease_id, row.period) for row in await self._connection.execute(query)}
 
     async def _write(self, issued: Sequence[Issued], at: datetime) -> None:
+        await self._keep_terms(BillingPolicy())
         rows = [_row(item, at) for item in issued]
         await self._connection.execute(_INSERT, columnar(rows, _COLUMNS))
         lines = [
@@ -143,6 +156,7 @@ class InvoiceStore:
                 "invoice_id": item.invoice_id,
                 "position": position,
                 "kind": line.kind,
+                "bucket": "rent" if line.kind == "rent" else "charge",
                 "description": line.description,
                 "amount_cents": line.amount_cents,
             }
@@ -150,6 +164,11 @@ class InvoiceStore:
             for position, line in enumerate(item.draft.lines, start=1)
         ]
         await self._connection.execute(_INSERT_LINES, columnar(lines, _LINE_COLUMNS))
+
+    async def _keep_terms(self, policy: BillingPolicy) -> None:
+        """Have the terms that invoices are issued under on record, once per content."""
+        statement = insert(terms).values(terms_id=terms_id(policy), document=document_of(policy))
+        await self._connection.execute(statement.on_conflict_do_nothing())
 
     async def find(self, identity: str, *, lock: bool = False) -> Invoice | None:
         """One invoice by its id or its number."""
@@ -183,34 +202,44 @@ class InvoiceStore:
         rows = await self._connection.execute(query.order_by(invoices.c.number.desc()))
         return [_invoice(row) for row in rows]
 
-    async def pay(self, invoice: Invoice, applied_cents: int) -> None:
+    async def pay(self, invoice: Invoice, applied_cents: int, on: date) -> None:
         """Book a payment's part on an invoice that was found with `lock`."""
         paid = invoice.paid_cents + applied_cents
-        state = "paid" if paid >= invoice.total_cents else invoice.state
+        values: dict[str, Any] = {"paid_cents": paid}
+        if paid >= invoice.total_cents:
+            values |= {"state": "paid", "paid_on": on, "next_check_on": None, "next_reminder_on": None}
         await self._connection.execute(
-            sa.update(invoices)
-            .where(invoices.c.invoice_id == invoice.invoice_id)
-            .values(paid_cents=paid, state=state)
+            sa.update(invoices).where(invoices.c.invoice_id == invoice.invoice_id).values(values)
         )
 
 
 def _row(item: Issued, at: datetime) -> dict[str, Any]:
-    draft, terms = item.draft, item.draft.terms
+    draft, lease = item.draft, item.draft.terms
+    rent = sum(line.amount_cents for line in draft.lines if line.kind == "rent")
+    is_open = draft.total_cents > 0  # an invoice of nothing (a free month) is born paid
     return {
         "invoice_id": item.invoice_id,
         "number": item.number,
-        "lease_id": terms.lease_id,
-        "property_id": terms.property_id,
-        "unit_id": terms.unit_id,
-        "unit_label": terms.unit_label,
-        "tenant_ids": array_text(terms.tenant_ids),
+        "account_id": lease.lease_id,
+        "lease_id": lease.lease_id,
+        "property_id": lease.property_id,
+        "unit_id": lease.unit_id,
+        "unit_label": lease.unit_label,
+        "tenant_ids": array_text(lease.tenant_ids),
         "period": draft.period,
+        "period_starts_on": first_day(draft.period),
+        "period_ends_on": last_day(draft.period),
         "issued_on": draft.issued_on,
         "due_on": draft.due_on,
-        "currency": terms.currency,
+        "currency": lease.currency,
+        "terms_id": terms_id(BillingPolicy()),
         "total_cents": draft.total_cents,
-        # An invoice of nothing (a free month) is born paid.
-        "state": "open" if draft.total_cents > 0 else "paid",
+        "rent_cents": rent,
+        "charge_cents": draft.total_cents - rent,
+        "paid_on": None if is_open else draft.issued_on,
+        "state": "open" if is_open else "paid",
+        "next_check_on": draft.due_on + timedelta(days=1) if is_open else None,
+        "next_reminder_on": draft.issued_on if is_open else None,
         "created_at": at,
     }
 

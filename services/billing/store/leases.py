@@ -12,11 +12,15 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.billing.domain.invoices import Charge, LeaseTerms
-from services.billing.schema import invoices, leases, properties
+from services.billing.schema import accounts, invoices, leases, properties
 from shared.db import array_text, columnar, insert_rows
 
-_LEASE_COLUMNS: Final = tuple(column.name for column in leases.columns)
+_LEASE_COLUMNS: Final = (
+    *("lease_id", "version", "account_id", "property_id", "unit_id", "unit_label", "tenant_ids", "time_zone"),
+    *("currency", "rent_cents", "charges", "starts_on", "ends_on", "due_day"),
+)
 _UPSERT_LEASES: Final = insert_rows(leases, _LEASE_COLUMNS)
+_NEW_ACCOUNTS: Final = insert_rows(accounts, ("account_id", "currency")).on_conflict_do_nothing()
 _NEWER_LEASES: Final = _UPSERT_LEASES.on_conflict_do_update(
     index_elements=["lease_id"],
     set_={name: _UPSERT_LEASES.excluded[name] for name in _LEASE_COLUMNS if name != "lease_id"},
@@ -67,7 +71,9 @@ class LeaseStore:
         for lease, version in terms:
             if lease.lease_id not in newest or newest[lease.lease_id][1] < version:
                 newest[lease.lease_id] = (lease, version)
-        rows = [_lease_row(lease, version) for lease, version in newest.values()]
+        # In one order everywhere: two replicas that wait for each other in opposite orders would deadlock.
+        rows = [_lease_row(*newest[lease_id]) for lease_id in sorted(newest)]
+        await self._connection.execute(_NEW_ACCOUNTS, columnar(rows, ("account_id", "currency")))
         await self._connection.execute(_NEWER_LEASES, columnar(rows, _LEASE_COLUMNS))
 
     async def property_named(self, property_id: UUID) -> str | None:
@@ -146,9 +152,10 @@ def _lease_row(lease: LeaseTerms, version: int) -> dict[str, Any]:
         {"code": item.code, "description": item.description, "amount_cents": item.amount_cents}
         for item in lease.charges
     ]
-    row = {name: getattr(lease, name) for name in _LEASE_COLUMNS if name != "version"}
+    row = {name: getattr(lease, name) for name in _LEASE_COLUMNS if name not in {"version", "account_id"}}
     return row | {
         "version": version,
+        "account_id": lease.lease_id,
         "tenant_ids": array_text(lease.tenant_ids),
         "charges": json.dumps(charges),
     }

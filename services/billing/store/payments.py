@@ -18,6 +18,7 @@ class Payment:
 
     payment_id: UUID
     reference: str
+    account_id: UUID
     invoice_id: UUID
     amount_cents: int
     applied_cents: int
