@@ -41,7 +41,7 @@ EndOption = Annotated[date | None, date_option("--ends-on", help="The last day; 
 
 
 @app.command()
-async def add(  # noqa: PLR0913 - an argument per option
+async def add(
     *,
     unit_id: Annotated[UUID, id_option("--unit", help="What is let.")],
     tenant_ids: Annotated[list[UUID], id_option("--tenant", help="To whom. Repeatable.")],
@@ -70,7 +70,7 @@ async def add(  # noqa: PLR0913 - an argument per option
 
 
 @app.command()
-async def change(  # noqa: PLR0913 - an argument per option
+async def change(
     *,
     identity: IdArgument,
     rent: Annotated[str | None, typer.Option("--rent", metavar="AMOUNT", help="A new rent.")] = None,

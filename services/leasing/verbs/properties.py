@@ -30,7 +30,7 @@ Longitude = Annotated[float | None, typer.Option("--longitude", help="Degrees ea
 
 
 @app.command()
-async def add(  # noqa: PLR0913 - an argument per option
+async def add(
     *,
     name: Annotated[str, typer.Option("--name", help="How people call it; unique.")],
     time_zone: ZoneOption,
@@ -56,7 +56,7 @@ async def add(  # noqa: PLR0913 - an argument per option
 
 
 @app.command()
-async def change(  # noqa: PLR0913 - an argument per option
+async def change(
     *,
     identity: IdArgument,
     name: Annotated[str | None, typer.Option("--name", help="A new name.")] = None,

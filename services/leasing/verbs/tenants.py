@@ -36,7 +36,7 @@ Zone = Annotated[
 
 
 @app.command()
-async def add(  # noqa: PLR0913 - an argument per option
+async def add(
     *,
     name: Annotated[str, typer.Option("--name", help="First and last name.")],
     email: Email = None,
@@ -63,7 +63,7 @@ async def add(  # noqa: PLR0913 - an argument per option
 
 
 @app.command()
-async def change(  # noqa: PLR0913 - an argument per option
+async def change(
     *,
     identity: IdArgument,
     name: Annotated[str | None, typer.Option("--name", help="A new name.")] = None,
