@@ -19,6 +19,7 @@ EXPECTED: Final = {
     contracts.LateFeesDue.topic: ("billing",),
     contracts.PaymentRemindersDue.topic: ("billing",),
     contracts.AutopayDue.topic: ("billing",),
+    contracts.WeatherCheckDue.topic: ("weather",),
 }
 """The services whose outcome a trigger waits for, unless its schedule says otherwise."""
 

@@ -37,6 +37,13 @@ class AutopayDue(Trigger, subject="occurrence_id"):
     property_id: UUID | None = None
 
 
+class WeatherCheckDue(Trigger, subject="occurrence_id"):
+    """Weather is to be asked for: official alerts, or what is measured and forecast."""
+
+    check: Literal["alerts", "conditions"] = "alerts"
+    property_id: UUID | None = None
+
+
 class TriggerOutcome(Fact, subject="occurrence_id"):
     """What a consumer did with a trigger: said once when all of its work is done."""
 

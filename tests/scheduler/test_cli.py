@@ -232,7 +232,9 @@ async def test_trigger_refuses_what_it_does_not_know(shell: Shell, scheduler: Sc
     _out, err = await shell.run("trigger", "rant", exit_code=2)
     await shell.run("trigger", "rent", "--month", "2026-13", exit_code=2)
 
-    assert err == "Error: There is no schedule or trigger 'rant'; there are: rent, monthly-billing-due.\n"
+    assert err.startswith("Error: There is no schedule or trigger 'rant'; there are: rent, ")
+    assert "monthly-billing-due" in err
+    assert err.count("\n") == 1
 
 
 async def test_an_unreachable_database_is_exit_three() -> None:
