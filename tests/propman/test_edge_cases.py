@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 LIST = Path(__file__).parents[2] / "docs" / "edge-cases.md"
-ROW = re.compile(r"^\| (?P<first>\d+)(?:–(?P<last>\d+))? \| (?P<rule>[^|]+) \| (?P<proof>[^|]+) \|$", re.M)
+ROW = re.compile(
+    r"^\| (?P<first>\d+)(?: to (?P<last>\d+))? \| (?P<rule>[^|]+) \| (?P<proof>[^|]+) \|$", re.MULTILINE
+)
 EVERY = range(1, 105)
 
 
