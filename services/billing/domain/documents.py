@@ -1,5 +1,6 @@
 """Reading JSON documents that people write: every mistake is found at once, and named by its path."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -12,6 +13,7 @@ _LARGEST_CENTS: Final = 10**11
 _REQUIRED: Final[Any] = object()
 _EARLIEST: Final = date(1900, 1, 1)
 _LATEST: Final = date(2200, 1, 1)
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)  # fromisoformat also takes "2025-W10-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,23 +143,25 @@ def whole(least: int, most: int) -> Callable[[object], int]:
     return read
 
 
-def percent(value: object) -> Decimal:
-    """A share in percent: more than 0, at most 100; as decimal text ("2.5") or as a number."""
+def percent(
+    value: object, *, most: Decimal = Decimal(100), what: str = "a percentage such as 2.5"
+) -> Decimal:
+    """More than 0 percent, at most 100; as decimal text ("2.5") or as a number."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+        raise Unfit(f"{value!r} is not {what}")
     try:
-        if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
-            raise Unfit(f"{value!r} is not a percentage such as 2.5")
         found = Decimal(str(value).strip())
     except InvalidOperation:
-        raise Unfit(f"{value!r} is not a percentage such as 2.5") from None
-    if not (found.is_finite() and 0 < found <= 100):
-        raise Unfit(f"{value} is not more than 0 and at most 100 percent")
+        raise Unfit(f"{value!r} is not {what}") from None
+    if not (found.is_finite() and 0 < found <= most):
+        raise Unfit(f"{value} is not more than 0 and at most {most} percent")
     return found
 
 
 def day(value: object) -> date:
     """A date as 2025-03-01."""
     try:
-        found = date.fromisoformat(value) if isinstance(value, str) and len(value) == 10 else None
+        found = date.fromisoformat(value) if isinstance(value, str) and _DAY.fullmatch(value) else None
     except ValueError:
         found = None
     if found is None or not _EARLIEST <= found < _LATEST:
