@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from shared.contracts.base import Cents, Currency, Fact, Part
+from shared.contracts.base import Cents, Currency, Fact, Part, Period
 
 
 class PropertyFact(Fact):
@@ -52,11 +52,26 @@ class TenantContactChanged(TenantFact, subject="tenant_id"):
 
 
 class RecurringCharge(Part):
-    """A monthly charge beside the rent, such as pet rent or parking."""
+    """A charge beside the rent, such as pet rent, parking or an annual inspection.
+
+    `starts_on` and `ends_on` are its first and last day, both inclusive; without them it begins and ends
+    with the lease. Quarterly and annual ones count from the first day, and one that is charged once is
+    charged on it. The same code may be there again for other days.
+    """
 
     code: str
     description: str
     amount_cents: Cents
+    frequency: Literal["monthly", "quarterly", "annual", "once"] = "monthly"
+    starts_on: date | None = None
+    ends_on: date | None = None
+
+
+class RentChange(Part):
+    """From this day on the rent is another."""
+
+    effective_on: date
+    rent_cents: Cents
 
 
 class LeaseFact(Fact):
@@ -71,10 +86,25 @@ class LeaseFact(Fact):
     time_zone: str
     currency: Currency = "USD"
     rent_cents: Cents
+    """The rent from the start, for one month, one week or four weeks, as `frequency` says."""
     charges: tuple[RecurringCharge, ...] = ()
     starts_on: date
     ends_on: date | None = None
+    """The agreed end. It is the last day, inclusive, unless the lease rolls over."""
     due_day: int = Field(default=1, ge=1, le=31)
+    """Day of the month; says nothing where rent is weekly or four-weekly."""
+    frequency: Literal["monthly", "weekly", "four_weekly"] = "monthly"
+    """Weeks, and stretches of four weeks, count from `starts_on`."""
+    rent_changes: tuple[RentChange, ...] = ()
+    """In the order of their days, one a day; each replaces the rent from its day on."""
+    free_periods: tuple[Period, ...] = ()
+    """Months free of rent, in order; charges beside the rent stay due."""
+    rolls_over: bool = False
+    """After `ends_on` the lease goes on from month to month until it is ended; an ended one never does."""
+    renewal_of: UUID | None = None
+    """The lease that this one directly follows, with the same unit and tenants."""
+    account_id: UUID | None = None
+    """The tenants' ledger: the id of the first lease in a chain of renewals; None is the lease itself."""
 
 
 class LeaseActivated(LeaseFact, subject="lease_id"):

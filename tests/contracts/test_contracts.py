@@ -27,6 +27,12 @@ def golden_path(contract: type[Message]) -> Path:
     return DATA / contract.owner / f"{contract.topic}.json"
 
 
+def golden_files(contract: type[Message]) -> list[Path]:
+    """What was first published, and a later sample for each time that fields were added."""
+    first = golden_path(contract)
+    return [first, *sorted(first.parent.glob(f"{contract.topic}.*.json"))]
+
+
 def golden(contract: type[Message]) -> dict[str, Any]:
     """What the contract looked like when it was first published."""
     path = golden_path(contract)
@@ -42,18 +48,49 @@ def golden(contract: type[Message]) -> dict[str, Any]:
     return loaded
 
 
+def paths_of(value: Any, prefix: str = "") -> set[str]:
+    """Where a document has values: `charges.starts_on` for each place, however often it is there."""
+    if isinstance(value, dict):
+        inner = [paths_of(item, f"{prefix}.{key}") for key, item in value.items()]
+        return {prefix, *(path for found in inner for path in found)}
+    if isinstance(value, list):
+        return {prefix, *(path for item in value for path in paths_of(item, prefix))}
+    return {prefix}
+
+
 every_contract = pytest.mark.parametrize("contract", contracts(), ids=lambda contract: contract.topic)
 
 
 @every_contract
 def test_a_golden_message_is_read_and_written_as_it_was(contract: type[Message]) -> None:
-    sample = golden(contract)
+    golden(contract)
+    for path in golden_files(contract):
+        sample = json.loads(path.read_text())
 
-    message = contract.model_validate_json(json.dumps(sample))
+        message = contract.model_validate_json(json.dumps(sample))
 
-    # A field that was added since is not in the sample; one that was lost or renamed shows up here.
-    assert message.model_dump(mode="json", exclude_unset=True) == sample
-    assert message.subject == sample[contract.subject_field]
+        # A field that was added since is not in the sample; one that was lost or renamed shows up here.
+        assert message.model_dump(mode="json", exclude_unset=True) == sample
+        assert message.subject == sample[contract.subject_field]
+
+
+@every_contract
+def test_every_field_is_in_a_golden_file_also_one_that_was_added(contract: type[Message]) -> None:
+    example = example_of(contract).model_dump(mode="json")
+    kept = paths_of(golden(contract))
+    for path in golden_files(contract)[1:]:
+        kept |= paths_of(json.loads(path.read_text()))
+
+    missing = sorted(paths_of(example) - kept)
+    if missing and os.environ.get(MAKE_NEW):
+        number = len(golden_files(contract)) + 1
+        added = golden_path(contract).with_suffix(f".{number}.json")
+        added.write_text(json.dumps(example, indent=2) + "\n")
+        return
+    assert not missing, (
+        f"no golden file of {contract.topic} has {', '.join(missing)}. "
+        f'Run `{MAKE_NEW}=1 make test ARGS="tests/contracts"`, which keeps the old ones, and commit the new one.'
+    )
 
 
 @every_contract
@@ -97,7 +134,7 @@ def subclasses(parent: type[Message]) -> list[type[Message]]:
 
 
 def test_every_golden_file_has_its_contract() -> None:
-    known = {golden_path(contract) for contract in contracts()}
+    known = {path for contract in contracts() for path in golden_files(contract)}
 
     assert set(DATA.rglob("*.json")) <= known, "a contract that was published once may not vanish"
 

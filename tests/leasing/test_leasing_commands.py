@@ -28,6 +28,14 @@ from tests.support.messages import count_rows, emitted
 pytestmark = pytest.mark.servers
 
 PET = Charge(code="pet_rent", description="Pet rent", amount_cents=3_500)
+PET_SAID = {
+    "code": "pet_rent",
+    "description": "Pet rent",
+    "amount_cents": 3_500,
+    "frequency": "monthly",
+    "starts_on": None,
+    "ends_on": None,
+}
 
 
 async def do(
@@ -199,10 +207,16 @@ async def test_a_signed_lease_is_announced_with_all_that_billing_needs(transacti
         "time_zone": "America/New_York",
         "currency": "USD",
         "rent_cents": 125_000,
-        "charges": [{"code": "pet_rent", "description": "Pet rent", "amount_cents": 3_500}],
+        "charges": [PET_SAID],
         "starts_on": "2026-01-01",
         "ends_on": "2026-12-31",
         "due_day": 5,
+        "frequency": "monthly",
+        "rent_changes": [],
+        "free_periods": [],
+        "rolls_over": False,
+        "renewal_of": None,
+        "account_id": None,
     }
 
 
@@ -276,7 +290,7 @@ async def test_new_terms_are_announced_whole_and_stored(transactions: Transactio
     topic, fact = (await emitted(transactions))[-1]
     assert topic == "leasing.lease_changed.v1"
     assert (fact["version"], fact["rent_cents"], fact["due_day"]) == (3, 130_000, 3)
-    assert fact["charges"] == [{"code": "pet_rent", "description": "Pet rent", "amount_cents": 3_500}]
+    assert fact["charges"] == [PET_SAID]
 
 
 async def test_a_lease_is_not_prolonged_into_the_next_one(transactions: Transactions) -> None:
