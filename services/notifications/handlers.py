@@ -58,13 +58,15 @@ async def keep_property(fact: PropertyFact, tx: Tx) -> None:
 @router.on_batch(LeaseActivated, LeaseChanged, LeaseEnded)
 async def keep_leases(batch: Sequence[Received[LeaseFact]], tx: Tx) -> None:
     """Know who the tenants of a property are, for its group."""
-    rows = [
-        item.body.model_dump(include={"lease_id", "version", "property_id", "starts_on", "ends_on"})
-        | {"tenant_ids": array_text(item.body.tenant_ids)}
-        | _updated(tx)
-        for item in batch
-    ]
-    await people.keep(tx.connection, leases, rows)
+    await people.keep(tx.connection, leases, [_lease_row(item.body) | _updated(tx) for item in batch])
+
+
+def _lease_row(fact: LeaseFact) -> dict[str, object]:
+    """Who lives where, and until when; whoever rolls over lives there until the lease is ended."""
+    return fact.model_dump(include={"lease_id", "version", "property_id", "starts_on"}) | {
+        "ends_on": None if fact.rolls_over else fact.ends_on,
+        "tenant_ids": array_text(fact.tenant_ids),
+    }
 
 
 def _updated(tx: Tx) -> dict[str, datetime]:

@@ -13,7 +13,7 @@ from services.notifications.domain.notices import Notice, dedup_key
 from services.notifications.handlers import keep_contacts, router, tell
 from services.notifications.schema import contacts, properties
 from services.notifications.store import people
-from shared.contracts.leasing import PropertyChanged, PropertyRegistered
+from shared.contracts.leasing import LeaseEnded, PropertyChanged, PropertyRegistered
 from shared.identity import new_id
 from shared.messaging.envelope import Received
 from shared.messaging.transaction import Transactions
@@ -262,3 +262,19 @@ async def test_the_tenants_of_a_property_are_those_of_the_day_it_is_there(office
 
     assert before == []
     assert [contact.tenant_id for contact in from_then] == [ann.tenant_id]
+
+
+async def test_who_stays_on_from_month_to_month_is_a_tenant_until_the_lease_is_ended(office: Office) -> None:
+    ann, place = a_tenant(), new_id()
+    ends_on, later = date(2026, 12, 31), date(2027, 3, 1)
+    lease = a_lease(property_id=place, tenant_ids=(ann.tenant_id,), ends_on=ends_on, rolls_over=True)
+    await office.hear(ann, lease)
+
+    async with office.transactions.engine.connect() as connection:
+        staying = await people.contacts_at(connection, {place: later})
+    await office.hear(LeaseEnded.model_validate(lease.model_dump() | {"rolls_over": False, "version": 2}))
+    async with office.transactions.engine.connect() as connection:
+        gone = await people.contacts_at(connection, {place: later})
+
+    assert [contact.tenant_id for contact in staying] == [ann.tenant_id]
+    assert gone == []
