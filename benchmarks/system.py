@@ -11,7 +11,7 @@ from benchmarks.servers import Place, execute, make_place, start_even
 from propman.broker import declare_topology
 from propman.catalog import app_module
 from propman.dev import ServerUrls
-from services.billing.domain.invoices import Charge, LeaseTerms
+from services.billing.domain.leases import Charge, LeaseTerms
 from services.billing.store import LeaseStore
 from shared.clock import SystemClock
 from shared.db import create_engine
@@ -58,8 +58,10 @@ async def set_up(urls: ServerUrls, leases: int) -> Stage:
 def _terms(count: int) -> Iterator[LeaseTerms]:
     properties = [new_id() for _ in range(20)]
     for number in range(count):
+        lease_id = new_id()
         yield LeaseTerms(
-            lease_id=new_id(),
+            lease_id=lease_id,
+            account_id=lease_id,
             property_id=properties[number % len(properties)],
             unit_id=new_id(),
             unit_label=f"{number}A",

@@ -35,6 +35,10 @@ def round_cents(amount: Decimal) -> int:
 def format_cents(cents: int, currency: str = "USD") -> str:
     """An amount for people, such as $1,234.50; other currencies keep their code in front."""
     sign = "-" if cents < 0 else ""
+    return f"{sign}{_SYMBOLS.get(currency, f'{currency} ')}{plain_cents(abs(cents))}"
+
+
+def plain_cents(cents: int) -> str:
+    """An amount without its currency, such as 1,234.50: for formulas."""
     whole, rest = divmod(abs(cents), 100)
-    symbol = _SYMBOLS.get(currency, f"{currency} ")
-    return f"{sign}{symbol}{whole:,}.{rest:02d}"
+    return f"{'-' if cents < 0 else ''}{whole:,}.{rest:02d}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from services.billing.domain.invoices import Charge, LeaseTerms
+from services.billing.domain.leases import Charge, LeaseTerms
 from services.billing.store import LeaseStore
 from shared.contracts.leasing import (
     LeaseActivated,
@@ -37,6 +37,7 @@ async def copy_leases(facts: Sequence[Received[LeaseFact]], tx: Tx) -> None:
 def _terms(fact: LeaseFact) -> LeaseTerms:
     return LeaseTerms(
         lease_id=fact.lease_id,
+        account_id=fact.lease_id,
         property_id=fact.property_id,
         unit_id=fact.unit_id,
         unit_label=fact.unit_label,

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.billing.domain.invoices import Draft, LeaseNotInForce, monthly_invoice
-from services.billing.domain.periods import first_day, last_day, period_of
+from services.billing.domain.invoices import Draft, InvoiceRules, LeaseNotInForce, draft_invoice
+from services.billing.domain.periods import first_day, last_day, month, period_of
 from services.billing.store import InvoiceStore, LeaseStore, RunStore
 from services.billing.store.invoices import Issued
 from services.billing.store.leases import Candidate, Month
@@ -120,7 +120,8 @@ async def draft_chunk(
             if lease is None:
                 problems.append(f"lease {lease_id}: unknown to billing")
             else:
-                drafts.append(monthly_invoice(lease, period, local_date(as_of, lease.time_zone)))
+                today = local_date(as_of, lease.time_zone)
+                drafts.append(draft_invoice(lease, month(period), InvoiceRules(), issued_on=today))
         except (LeaseNotInForce, ValueError) as refusal:
             problems.append(f"lease {lease_id}: {refusal}")
     return drafts, problems
@@ -145,13 +146,18 @@ def announcement(item: Issued) -> InvoiceCreated:
         unit_id=terms.unit_id,
         unit_label=terms.unit_label,
         tenant_ids=terms.tenant_ids,
-        period=draft.period,
+        period=draft.period.label,
         issued_on=draft.issued_on,
         due_on=draft.due_on,
         currency=terms.currency,
         total_cents=draft.total_cents,
         lines=tuple(
-            InvoiceLine(kind=line.kind, description=line.description, amount_cents=line.amount_cents)
+            InvoiceLine(
+                kind=line.kind,
+                description=line.description,
+                amount_cents=line.amount_cents,
+                formula=line.formula,
+            )
             for line in draft.lines
         ),
     )

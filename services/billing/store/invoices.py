@@ -12,7 +12,6 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.billing.domain.invoices import Draft, Line, invoice_number
-from services.billing.domain.periods import first_day, last_day
 from services.billing.domain.policies import BillingPolicy, document_of, terms_id
 from services.billing.schema import invoice_lines, invoice_numbers, invoices, terms
 from shared.db import array_text, columnar, insert_rows
@@ -44,7 +43,9 @@ _COLUMNS: Final = (
     "created_at",
 )
 _INSERT: Final = insert_rows(invoices, _COLUMNS)
-_LINE_COLUMNS: Final = ("invoice_id", "position", "kind", "bucket", "description", "amount_cents")
+_LINE_COLUMNS: Final = (
+    *("invoice_id", "position", "kind", "bucket", "description", "amount_cents", "formula"),
+)
 _INSERT_LINES: Final = insert_rows(invoice_lines, _LINE_COLUMNS)
 
 
@@ -84,6 +85,7 @@ class Invoice:
 
 
 _INVOICE_FIELDS: Final = tuple(Invoice.__dataclass_fields__)
+_LINE_FIELDS: Final = ("kind", "bucket", "description", "amount_cents", "formula")
 
 
 class InvoiceStore:
@@ -101,10 +103,10 @@ class InvoiceStore:
         if not drafts:
             return []
         last = await self._lock_counters({draft.issued_on.year for draft in drafts})
-        billed = await self._billed([(draft.terms.lease_id, draft.period) for draft in drafts])
+        billed = await self._billed([(draft.terms.lease_id, draft.period.label) for draft in drafts])
         issued: list[Issued] = []
         for draft in drafts:
-            if (draft.terms.lease_id, draft.period) in billed:
+            if (draft.terms.lease_id, draft.period.label) in billed:
                 continue
             year = draft.issued_on.year
             last[year] += 1
@@ -156,9 +158,10 @@ class InvoiceStore:
                 "invoice_id": item.invoice_id,
                 "position": position,
                 "kind": line.kind,
-                "bucket": "rent" if line.kind == "rent" else "charge",
+                "bucket": line.bucket,
                 "description": line.description,
                 "amount_cents": line.amount_cents,
+                "formula": line.formula,
             }
             for item in issued
             for position, line in enumerate(item.draft.lines, start=1)
@@ -185,11 +188,11 @@ class InvoiceStore:
     async def lines(self, invoice_id: UUID) -> list[Line]:
         """The lines of an invoice, in order."""
         query = (
-            sa.select(invoice_lines.c.kind, invoice_lines.c.description, invoice_lines.c.amount_cents)
+            sa.select(*(invoice_lines.c[name] for name in _LINE_FIELDS))
             .where(invoice_lines.c.invoice_id == invoice_id)
             .order_by(invoice_lines.c.position)
         )
-        return [Line(*row) for row in await self._connection.execute(query)]
+        return [Line(**row) for row in (await self._connection.execute(query)).mappings()]
 
     async def search(
         self, *, period: str | None, property_id: UUID | None, state: str | None, limit: int
@@ -215,27 +218,26 @@ class InvoiceStore:
 
 def _row(item: Issued, at: datetime) -> dict[str, Any]:
     draft, lease = item.draft, item.draft.terms
-    rent = sum(line.amount_cents for line in draft.lines if line.kind == "rent")
     is_open = draft.total_cents > 0  # an invoice of nothing (a free month) is born paid
     return {
         "invoice_id": item.invoice_id,
         "number": item.number,
-        "account_id": lease.lease_id,
+        "account_id": lease.account_id,
         "lease_id": lease.lease_id,
         "property_id": lease.property_id,
         "unit_id": lease.unit_id,
         "unit_label": lease.unit_label,
         "tenant_ids": array_text(lease.tenant_ids),
-        "period": draft.period,
-        "period_starts_on": first_day(draft.period),
-        "period_ends_on": last_day(draft.period),
+        "period": draft.period.label,
+        "period_starts_on": draft.period.starts_on,
+        "period_ends_on": draft.period.ends_on,
         "issued_on": draft.issued_on,
         "due_on": draft.due_on,
         "currency": lease.currency,
         "terms_id": terms_id(BillingPolicy()),
         "total_cents": draft.total_cents,
-        "rent_cents": rent,
-        "charge_cents": draft.total_cents - rent,
+        "rent_cents": draft.rent_cents,
+        "charge_cents": draft.total_cents - draft.rent_cents,
         "paid_on": None if is_open else draft.issued_on,
         "state": "open" if is_open else "paid",
         "next_check_on": draft.due_on + timedelta(days=1) if is_open else None,

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.billing.domain.invoices import Charge, LeaseTerms
+from services.billing.domain.leases import Charge, LeaseTerms
 from services.billing.schema import accounts, invoices, leases, properties
 from shared.db import array_text, columnar, insert_rows
 
@@ -152,10 +152,9 @@ def _lease_row(lease: LeaseTerms, version: int) -> dict[str, Any]:
         {"code": item.code, "description": item.description, "amount_cents": item.amount_cents}
         for item in lease.charges
     ]
-    row = {name: getattr(lease, name) for name in _LEASE_COLUMNS if name not in {"version", "account_id"}}
+    row = {name: getattr(lease, name) for name in _LEASE_COLUMNS if name != "version"}
     return row | {
         "version": version,
-        "account_id": lease.lease_id,
         "tenant_ids": array_text(lease.tenant_ids),
         "charges": json.dumps(charges),
     }
@@ -164,6 +163,7 @@ def _lease_row(lease: LeaseTerms, version: int) -> dict[str, Any]:
 def _terms(row: Any) -> LeaseTerms:
     return LeaseTerms(
         lease_id=row.lease_id,
+        account_id=row.account_id,
         property_id=row.property_id,
         unit_id=row.unit_id,
         unit_label=row.unit_label,

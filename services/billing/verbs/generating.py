@@ -179,7 +179,9 @@ def _totals(drafts: Sequence[Draft]) -> Counter[str]:
 def _print_by_property(drafts: Sequence[Draft], names: dict[UUID, str]) -> None:
     groups: dict[tuple[UUID, str, str], list[Draft]] = {}
     for draft in drafts:
-        groups.setdefault((draft.terms.property_id, draft.period, draft.terms.currency), []).append(draft)
+        groups.setdefault((draft.terms.property_id, draft.period.label, draft.terms.currency), []).append(
+            draft
+        )
     rows = [
         [names.get(place, str(place)), period, len(group), format_cents(_totals(group)[currency], currency)]
         for (place, period, currency), group in groups.items()

@@ -97,7 +97,8 @@ async def show_invoice(
         }
     )
     print_table(
-        ["line", "amount"], [[line.description, format_cents(line.amount_cents, money)] for line in lines]
+        ["line", "amount", "how"],
+        [[line.description, format_cents(line.amount_cents, money), line.formula] for line in lines],
     )
     if paid:
         rows = [

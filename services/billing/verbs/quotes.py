@@ -1,0 +1,97 @@
+"""`propman billing quote-…`: what would be charged for terms that somebody writes down; nothing is stored."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from services.billing.domain.documents import BadDocument
+from services.billing.domain.quotes import InvoiceQuote, invoice_question, quote_invoice
+from shared.cli import App, JsonOption, UsageProblem, print_json, print_record, print_table
+from shared.money import plain_cents
+
+TermsOption = Annotated[
+    str,
+    typer.Option("--terms", metavar="FILE", help="A JSON document with the terms; - reads standard input."),
+]
+
+
+def add_to(app: App) -> None:
+    """Register these commands."""
+    app.command("quote-invoice")(quote_one_invoice)
+
+
+def quote_one_invoice(terms: TermsOption, as_json: JsonOption = False) -> None:
+    r"""Say what the invoice of one month would be for the terms in a file.
+
+    Nothing is stored, and no server is needed. Amounts are cents. Proration is actual, thirty or year365;
+    a charge is monthly, quarterly, annual or once; every field but rent_cents, start_on and period may be
+    left out.
+
+    \b
+    Examples:
+      propman billing quote-invoice --terms lease.json
+      echo '{"rent_cents": 180000, "start_on": "2025-03-15", "period": "2025-03"}' \
+        | propman billing quote-invoice --json --terms -
+    """
+    try:
+        quote = quote_invoice(invoice_question(read_terms(terms)))
+    except BadDocument as problem:
+        raise UsageProblem(f"The terms cannot be used: {problem}.") from problem
+    if as_json:
+        print_json(_quote_json(quote))
+    else:
+        _print_quote(quote)
+
+
+def read_terms(file: str) -> Any:
+    """The JSON document in a file, or on standard input for "-"; raises `UsageProblem`."""
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        return json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_no_constant)
+    except OSError as error:
+        raise UsageProblem(f"{file} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise UsageProblem("The terms are not UTF-8 text.") from error
+    except ValueError as error:
+        raise UsageProblem(f"The terms are not JSON: {error}.") from error
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            message = f"the field {name!r} is there twice"
+            raise ValueError(message)
+    return dict(pairs)
+
+
+def _no_constant(name: str) -> Any:
+    message = f"{name} is not a number"
+    raise ValueError(message)
+
+
+def _quote_json(quote: InvoiceQuote) -> dict[str, Any]:
+    lines = [
+        {
+            "kind": line.kind,
+            "description": line.description,
+            "amount_cents": line.amount_cents,
+            "formula": line.formula,
+        }
+        for line in quote.lines
+    ]
+    return {
+        "period": quote.period,
+        "due_on": quote.due_on,
+        "lines": lines,
+        "total_cents": quote.total_cents,
+    }
+
+
+def _print_quote(quote: InvoiceQuote) -> None:
+    rows = [[line.description, plain_cents(line.amount_cents), line.formula] for line in quote.lines]
+    print_table(["line", "amount", "how"], rows, empty=f"The lease has no day in {quote.period}.")
+    print_record({"due on": quote.due_on, "total": plain_cents(quote.total_cents)})
