@@ -23,6 +23,7 @@ from services.scheduler.reporting import local_time, occurrence_document, outcom
 from services.scheduler.store import SchedulerStore
 from services.scheduler.timetable import parse_cron
 from services.scheduler.triggers import spoken_name
+from services.scheduler.verbs import previewing
 from shared.cli import (
     AsOfOption,
     CommandError,
@@ -46,6 +47,7 @@ from shared.messaging.transaction import Tx
 
 app = service_app("scheduler", "When things are due: schedules, their occurrences, and what came of each.")
 add_messaging_commands(app, router)
+previewing.add_to(app)
 
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="A schedule's key, such as monthly-billing.")]
 CountOption = Annotated[int, typer.Option("--count", "-n", min=1, max=1_000, help="How many.")]

@@ -1,17 +1,28 @@
-"""Cron expressions in a time zone, on cronsim, which has Debian cron's daylight-saving rules.
+"""Cron expressions in a time zone: cronsim says which local times match, we say which instants those are.
 
-A fixed time that a clock change skips runs once, when the clock has jumped; one that comes twice runs
-the first time. Where the minute or the hour begins with `*`, every real minute that matches counts.
+By default as Debian's cron has it (man 8 cron): a fixed time that a clock change skips runs once, when the
+clock has jumped; one that comes twice runs the first time. Where the minute or the hour begins with `*`,
+every real minute that matches counts. Of a fixed time a schedule may say otherwise.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Final
 
 from cronsim import CronSim, CronSimError
 
+from services.scheduler.domain.catch_up import newest
+from services.scheduler.domain.local_times import (
+    FIXED_TIME,
+    WILDCARD,
+    ClockChanges,
+    Gap,
+    Overlap,
+    in_order,
+    local_start,
+)
 from shared.clock import zone
 
 ALIASES: Final = {
@@ -38,22 +49,31 @@ class Cron:
 
     expression: str
     time_zone: str
+    gap: Gap | None = None
+    """Of a fixed time that a clock change skips, instead of Debian's rule."""
+    overlap: Overlap | None = None
+    """Of a fixed time that comes twice, instead of Debian's rule."""
+
+    @property
+    def changes(self) -> ClockChanges:
+        """What is done when the clock changes."""
+        minute, hour = self.expression.split()[:2]
+        if minute.startswith("*") or hour.startswith("*"):
+            return WILDCARD  # it counts minutes that are there; there is nothing to choose
+        return ClockChanges(self.gap or FIXED_TIME.gap, self.overlap or FIXED_TIME.overlap)
 
     def after(self, moment: datetime) -> datetime:
         """The first due instant strictly after a moment, in UTC."""
-        found = next((due for due in self._walk(moment) if due > moment), None)
+        found = next(self._each(moment), None)
         if found is None:
             raise InvalidCron(f"{self.expression!r} never comes again after {moment:%Y-%m-%d}")
         return found
 
     def latest(self, moment: datetime) -> datetime:
         """The last due instant at or before a moment, in UTC."""
-        found = next((due for due in self._walk(moment, reverse=True) if due <= moment), None)
+        found = newest(self, moment)
         if found is None:
             raise InvalidCron(f"{self.expression!r} never came before {moment:%Y-%m-%d}")
-        # Backwards, cronsim may step over an instant near a clock change; forwards is the truth.
-        while (following := self.after(found)) <= moment:
-            found = following
         return found
 
     def upcoming(self, moment: datetime, count: int) -> list[datetime]:
@@ -61,18 +81,17 @@ class Cron:
         return list(islice(self._each(moment), count))
 
     def _each(self, moment: datetime) -> Iterator[datetime]:
-        while True:
-            moment = self.after(moment)
-            yield moment
+        here = zone(self.time_zone)
+        due = in_order(self._locals(local_start(moment, here)), here, self.changes)
+        return (instant for instant in due if instant > moment)
 
-    def _walk(self, moment: datetime, *, reverse: bool = False) -> Iterator[datetime]:
-        # In the hour that comes twice cronsim may answer with the other copy: callers compare in UTC.
-        local = moment.astimezone(zone(self.time_zone))
-        for due in CronSim(self.expression, local, reverse=reverse):
-            yield due.astimezone(UTC)
+    def _locals(self, start: datetime) -> Iterator[datetime]:
+        # In UTC no clock changes, so cronsim matches plain local times; it begins strictly after its start.
+        begin = start.replace(tzinfo=UTC) - timedelta(minutes=1)
+        return (match.replace(tzinfo=None) for match in CronSim(self.expression, begin))
 
 
-def parse_cron(text: str, time_zone: str) -> Cron:
+def parse_cron(text: str, time_zone: str, *, gap: Gap | None = None, overlap: Overlap | None = None) -> Cron:
     """A five-field expression, or an alias such as @monthly; raises `InvalidCron` or `UnknownZone`."""
     zone(time_zone)
     expression = ALIASES.get(text.strip().lower(), text.strip())
@@ -87,7 +106,7 @@ def parse_cron(text: str, time_zone: str) -> Cron:
     if "W" in parts[2].upper():
         raise InvalidCron(f"{text!r} uses W, which every cron reads differently")
     try:
-        cron = Cron(" ".join(parts), time_zone)
+        cron = Cron(" ".join(parts), time_zone, gap, overlap)
         CronSim(cron.expression, datetime(2026, 1, 1, tzinfo=UTC))
     except CronSimError as error:
         raise InvalidCron(f"{text!r}: {_in_words(str(error))}") from error

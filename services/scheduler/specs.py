@@ -1,0 +1,242 @@
+"""Reading what somebody wrote down as "when": a document per kind of timetable, mistakes by their field."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from typing import Any, Final, Literal, cast, get_args
+from zoneinfo import ZoneInfo
+
+from services.scheduler.domain.calendars import CalendarDays, Interval, Monthly, NeverAgain, Once
+from services.scheduler.domain.catch_up import Timetable
+from services.scheduler.domain.local_times import Gap, Overlap
+from services.scheduler.timetable import InvalidCron, is_ambiguous, parse_cron
+from shared.clock import UnknownZone, zone
+
+_MOST_SECONDS: Final = 10 * 366 * 86_400
+
+
+class InvalidSpec(ValueError):
+    """A field of a timetable makes no sense; the message begins with its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A timetable as it was written down, ready to be asked."""
+
+    kind: str
+    timetable: Timetable
+    zone: ZoneInfo
+    document: Mapping[str, Any]
+
+    def upcoming(self, moment: datetime, count: int) -> list[datetime]:
+        """The next instants strictly after a moment, fewer where it ends."""
+        found: list[datetime] = []
+        try:
+            while len(found) < count:
+                moment = self.timetable.after(moment)
+                found.append(moment)
+        except (NeverAgain, InvalidCron):
+            pass
+        return found
+
+    def due(self, last_handled: datetime, now: datetime) -> list[datetime]:
+        """The instants in (last_handled, now], oldest first."""
+        found: list[datetime] = []
+        try:
+            moment = self.timetable.after(last_handled)
+            while moment <= now:
+                found.append(moment)
+                moment = self.timetable.after(moment)
+        except (NeverAgain, InvalidCron):
+            pass
+        return found
+
+
+def parse_spec(text: str) -> Spec:
+    """The timetable of a JSON document; raises `InvalidSpec`."""
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise InvalidSpec(f"spec: not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise InvalidSpec('spec: must be an object such as {"kind": "cron", …}')
+    return read_spec(document)
+
+
+def read_spec(document: Mapping[str, Any]) -> Spec:
+    """The timetable that a document describes; raises `InvalidSpec` with the field that is wrong."""
+    kind = document.get("kind")
+    if kind not in _READERS:
+        raise InvalidSpec(f"kind: {kind!r} is not one of {', '.join(_READERS)}")
+    reader, known = _READERS[kind]
+    if strange := sorted(set(document) - {"kind", *known}):
+        raise InvalidSpec(f"{strange[0]}: a {kind} timetable has no such field; it has {', '.join(known)}")
+    fields = _Fields(document)
+    return Spec(kind, reader(fields), fields.zone(), document)
+
+
+class _Fields:
+    """The fields of one document, each read in one way."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._document = document
+
+    def _value(self, name: str, kind: type, words: str) -> Any:
+        value = self._document.get(name)
+        if value is None:
+            raise InvalidSpec(f"{name}: is missing")
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise InvalidSpec(f"{name}: {value!r} is not {words}")
+        return value
+
+    def text(self, name: str) -> str:
+        return str(self._value(name, str, "a text"))
+
+    def whole(self, name: str, least: int, most: int) -> int:
+        value = int(self._value(name, int, "a whole number"))
+        if not least <= value <= most:
+            raise InvalidSpec(f"{name}: {value} is not between {least} and {most}")
+        return value
+
+    def parsed(self, name: str, parse: Callable[[str], Any], words: str) -> Any:
+        text = self.text(name)
+        try:
+            return parse(text)
+        except ValueError:
+            raise InvalidSpec(f"{name}: {text!r} is not {words}") from None
+
+    def choice(self, name: str, allowed: tuple[str, ...]) -> str | None:
+        value = self._document.get(name)
+        if value is not None and value not in allowed:
+            raise InvalidSpec(f"{name}: {value!r} is not one of {', '.join(allowed)}")
+        return value
+
+    def instant(self, name: str) -> datetime:
+        moment: datetime = self.parsed(name, datetime.fromisoformat, "a moment such as 2026-09-01T06:00:00Z")
+        if moment.tzinfo is None:
+            raise InvalidSpec(f"{name}: {moment.isoformat()!r} has no zone; write 2026-09-01T06:00:00Z")
+        return moment.astimezone(UTC)
+
+    def day(self) -> int | Literal["last"]:
+        return "last" if self._document.get("day") == "last" else self.whole("day", 1, 31)
+
+    def clock_time(self) -> time:
+        moment: time = self.parsed("time", time.fromisoformat, "a time of day such as 09:00")
+        if moment.tzinfo is not None:
+            raise InvalidSpec("time: the zone belongs into `timezone`")
+        return moment
+
+    def zone(self) -> ZoneInfo:
+        if "timezone" not in self._document and self._document["kind"] in {"interval", "once"}:
+            return zone("UTC")
+        try:
+            return zone(self.text("timezone"))
+        except UnknownZone as error:
+            raise InvalidSpec(f"timezone: {error}") from None
+
+
+def _cron(fields: _Fields) -> Timetable:
+    expression = fields.text("expr")
+    gap = fields.choice("dst_gap", get_args(Gap))
+    overlap = fields.choice("dst_overlap", get_args(Overlap))
+    try:
+        return parse_cron(
+            expression,
+            fields.zone().key,
+            gap=cast("Gap | None", gap),
+            overlap=cast("Overlap | None", overlap),
+        )
+    except InvalidCron as error:
+        raise InvalidSpec(f"expr: {error}") from None
+
+
+def _interval(fields: _Fields) -> Timetable:
+    every = timedelta(seconds=fields.whole("every_seconds", 1, _MOST_SECONDS))
+    return Interval(fields.instant("anchor"), every)
+
+
+def _calendar_days(fields: _Fields) -> Timetable:
+    start: date = fields.parsed("start_date", date.fromisoformat, "a date such as 2026-09-01")
+    return CalendarDays(start, fields.whole("every_days", 1, 3_660), fields.clock_time(), fields.zone())
+
+
+def _monthly(fields: _Fields) -> Timetable:
+    start: datetime = fields.parsed("start_month", _month, "a month such as 2026-09")
+    overflow = fields.choice("overflow", ("clamp", "skip")) or "clamp"
+    return Monthly(
+        start.year,
+        start.month,
+        fields.whole("every_months", 1, 1_200),
+        fields.day(),
+        fields.clock_time(),
+        fields.zone(),
+        cast('Literal["clamp", "skip"]', overflow),
+    )
+
+
+def _once(fields: _Fields) -> Timetable:
+    return Once(fields.instant("at"))
+
+
+def _month(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
+
+
+_READERS: Final[dict[str, tuple[Callable[[_Fields], Timetable], tuple[str, ...]]]] = {
+    "cron": (_cron, ("expr", "timezone", "dst_gap", "dst_overlap")),
+    "interval": (_interval, ("anchor", "every_seconds")),
+    "calendar_days": (_calendar_days, ("start_date", "every_days", "time", "timezone")),
+    "monthly": (_monthly, ("start_month", "every_months", "day", "time", "timezone", "overflow")),
+    "once": (_once, ("at", "timezone")),
+}
+
+
+def notes_on(spec: Spec, instants: list[datetime]) -> list[str]:
+    """What a person should know of these instants: clock changes, short months, traps of cron."""
+    notes = []
+    if spec.kind == "cron" and is_ambiguous(str(spec.document["expr"])):
+        notes.append(
+            "A step in one day field beside a restriction in the other: crons disagree, here both must match."
+        )
+    for moment in instants:
+        notes += _clock_notes(moment, spec.zone)
+    if spec.kind == "monthly" and spec.document["day"] != "last":
+        notes += _short_months(spec, instants)
+    return notes
+
+
+def _clock_notes(moment: datetime, here: ZoneInfo) -> list[str]:
+    local = moment.astimezone(here)
+    before = (moment - timedelta(seconds=1)).astimezone(here)
+    forward = (local.utcoffset() or timedelta()) - (before.utcoffset() or timedelta())
+    if forward > timedelta():
+        return [
+            f"On {local:%Y-%m-%d} the clock goes forward; what falls into the gap comes at {local:%H:%M}."
+        ]
+    twin = local.replace(fold=1 - local.fold)
+    if twin.utcoffset() != local.utcoffset() and twin.astimezone(UTC).astimezone(here).replace(
+        tzinfo=None
+    ) == local.replace(tzinfo=None):
+        which = "second" if local.fold else "first"
+        return [f"On {local:%Y-%m-%d} {local:%H:%M} comes twice; this is the {which}."]
+    return []
+
+
+def _short_months(spec: Spec, instants: list[datetime]) -> list[str]:
+    wanted = int(spec.document["day"])
+    local = [moment.astimezone(spec.zone) for moment in instants]
+    if spec.document.get("overflow", "clamp") == "clamp":
+        short = [day for day in local if day.day < wanted]
+        return [f"{day:%Y-%m} has no day {wanted}: its last day is taken." for day in short]
+    step = int(spec.document["every_months"])
+    skipped = [
+        (one, other)
+        for one, other in pairwise(local)
+        if (other.year - one.year) * 12 + other.month - one.month > step
+    ]
+    return [
+        f"Between {one:%Y-%m} and {other:%Y-%m} a month has no day {wanted} and is left out."
+        for one, other in skipped
+    ]
