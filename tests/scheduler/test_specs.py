@@ -194,12 +194,19 @@ def test_a_cap_keeps_the_newest_and_writes_down_the_rest() -> None:
 CRON = {"kind": "cron", "expr": "0 0 1 * *", "timezone": "UTC"}
 INTERVAL = {"kind": "interval", "anchor": "2026-01-01T00:00:00Z", "every_seconds": 60}
 MONTHLY = {
-    "kind": "monthly", "start_month": "2026-01", "every_months": 1, "day": 1,
-    "time": "09:00", "timezone": "UTC",
+    "kind": "monthly",
+    "start_month": "2026-01",
+    "every_months": 1,
+    "day": 1,
+    "time": "09:00",
+    "timezone": "UTC",
 }
 DAYS = {
-    "kind": "calendar_days", "start_date": "2026-02-01", "every_days": 1,
-    "time": "09:00", "timezone": "UTC",
+    "kind": "calendar_days",
+    "start_date": "2026-02-01",
+    "every_days": 1,
+    "time": "09:00",
+    "timezone": "UTC",
 }
 
 
