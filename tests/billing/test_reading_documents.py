@@ -70,3 +70,8 @@ def test_percentages_keep_every_digit_as_text() -> None:
 def test_only_true_and_false_are_yes_or_no(value: object) -> None:
     with pytest.raises(ValueError, match="neither true nor false"):
         documents.yes_or_no(value)
+
+
+def test_a_field_that_is_nearly_right_is_told_the_name_that_was_meant() -> None:
+    with pytest.raises(BadDocument, match=r"bets: is not a field of this document; did you mean beds\?"):
+        read_document({"name": "bath", "bets": 2}, read_room)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
 from typing import Any, Final, TypeVar, cast
 
 T = TypeVar("T")
@@ -50,12 +51,13 @@ class Fields:
         self.mistakes: list[Mistake] = [] if mistakes is None else mistakes
         self.readable = isinstance(document, Mapping)
         self._left: dict[str, object] = dict(document) if isinstance(document, Mapping) else {}
+        self._known: set[str] = set()
         if not self.readable:
             self.mistake(path or "document", "is not an object with fields")
 
     def take(self, name: str, read: Callable[[object], T], default: T = _REQUIRED) -> T:
         """One value; `read` raises `ValueError` (`Unfit`) with a reason that completes "<path>: …"."""
-        if name not in self._left or (self._left[name] is None and default is None):
+        if not self.has(name) or (self._left[name] is None and default is None):
             self._left.pop(name, None)
             if default is _REQUIRED and self.readable:
                 self.mistake(self.at(name), "is missing")
@@ -68,7 +70,7 @@ class Fields:
 
     def each(self, name: str, read: Callable[["Fields"], T], *, required: bool = False) -> tuple[T, ...]:
         """A list of objects, each read by its own fields."""
-        if name not in self._left and not required:
+        if not self.has(name) and not required:
             return ()
         items = self.take(name, _items)
         return tuple(
@@ -77,8 +79,13 @@ class Fields:
 
     def inner(self, name: str, read: Callable[["Fields"], T]) -> T | None:
         """One optional object, read by its own fields."""
-        document = self._left.pop(name, None)
+        document = self._left.pop(name) if self.has(name) else None
         return None if document is None else self._nested(document, self.at(name), read)
+
+    def has(self, name: str) -> bool:
+        """Whether a field is given, and not taken yet; from then on it is a name that this object knows."""
+        self._known.add(name)
+        return name in self._left
 
     def mistake(self, path: str, reason: str) -> None:
         """Note what is wrong, and go on."""
@@ -89,9 +96,11 @@ class Fields:
         return f"{self.path}.{name}" if self.path else name
 
     def refuse_the_rest(self) -> None:
-        """Whatever was not taken is not a field of this object."""
+        """Whatever was not taken is not a field of this object; a known name that is close is suggested."""
         for name in self._left:
-            self.mistake(self.at(name), "is not a field of this document")
+            near = get_close_matches(str(name), sorted(self._known), n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            self.mistake(self.at(name), f"is not a field of this document{meant}")
         self._left = {}
 
     def ignore_the_rest(self) -> None:
