@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from shared import heartbeats
+
 revision = "0002"
 down_revision = "0001"
 
@@ -191,5 +193,14 @@ REMINDERS = (
 
 def upgrade() -> None:
     """Add what is new, and give every row that exists its place in it."""
-    for statement in (*COPIES, *POLICIES, *ACCOUNTS, *INVOICES, *PAYMENTS, *AUTOPAY, *REMINDERS):
+    for statement in (
+        *COPIES,
+        *POLICIES,
+        *ACCOUNTS,
+        *INVOICES,
+        *PAYMENTS,
+        *AUTOPAY,
+        *REMINDERS,
+        *heartbeats.V1,
+    ):
         op.execute(statement)

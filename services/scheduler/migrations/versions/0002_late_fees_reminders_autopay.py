@@ -1,6 +1,8 @@
-"""The schedules of late fees, payment reminders and autopay."""
+"""The schedules of late fees, payment reminders and autopay; heartbeats."""
 
 from alembic import op
+
+from shared import heartbeats
 
 revision = "0002"
 down_revision = "0001"
@@ -21,4 +23,5 @@ SEED = """insert into schedules
 
 
 def upgrade() -> None:
-    op.execute(SEED)
+    for statement in (SEED, *heartbeats.V1):
+        op.execute(statement)
