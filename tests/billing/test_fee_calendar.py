@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.billing.domain.fee_calendar import FeeCalendar, Grace, GraceConvention, Hold, months_after
+from services.billing.domain.fee_calendar import FeeCalendar, Grace, GraceConvention, Hold
 
 MARCH = date(2025, 3, 1)
 DAYS = st.dates(min_value=date(2020, 1, 1), max_value=date(2030, 12, 31))
@@ -68,23 +68,6 @@ def test_holds_that_touch_or_overlap_are_one_window() -> None:
     ]
 
     assert FeeCalendar(holds).released(date(2025, 3, 6)) == date(2025, 3, 11)
-
-
-@pytest.mark.parametrize(
-    ("anchor", "months", "expected"),
-    [
-        (date(2025, 1, 31), 1, date(2025, 2, 28)),
-        (date(2025, 1, 31), 2, date(2025, 3, 31)),
-        (date(2024, 1, 31), 1, date(2024, 2, 29)),
-        (date(2024, 2, 29), 12, date(2025, 2, 28)),
-        (date(2024, 2, 29), 48, date(2028, 2, 29)),
-        (date(2025, 12, 7), 1, date(2026, 1, 7)),
-    ],
-)
-def test_a_month_later_is_clamped_and_returns_to_its_anchor(
-    anchor: date, months: int, expected: date
-) -> None:
-    assert months_after(anchor, months) == expected
 
 
 @given(DAYS, st.integers(0, 60), st.lists(st.tuples(DAYS, st.integers(0, 20)), max_size=4), st.booleans())

@@ -1,6 +1,5 @@
 """Which days count towards a late fee: grace, business days, holds, and months from an anchor."""
 
-from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -106,12 +105,3 @@ class FeeCalendar:
     def month_after(self, fee_on: date, nominal: date) -> date | None:
         """The day a monthly fee that is nominally due on a day falls on, counted from the fee before it."""
         return self.after(fee_on, (nominal - fee_on).days)
-
-
-def months_after(anchor: date, months: int) -> date:
-    """The same day some months later, clamped to the month's length.
-
-    Always from the anchor, so that the 31st is the 28th in February and the 31st again in March.
-    """
-    year, month = divmod(anchor.year * 12 + anchor.month - 1 + months, 12)
-    return date(year, month + 1, min(anchor.day, monthrange(year, month + 1)[1]))
