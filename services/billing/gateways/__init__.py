@@ -1,1 +1,0 @@
-"""Billing's ways to the outside: who can charge a tenant's card or bank account."""
