@@ -61,9 +61,24 @@ def insert_rows(table: sa.Table, columns: Sequence[str]) -> Insert:
     return insert(table).from_select(list(columns), sa.select(*chosen))
 
 
-def _array_of(column: sa.Column[Any]) -> sa.BindParameter[Any]:
+def given_rows(table: sa.Table, columns: Sequence[str], *, name: str = "given") -> sa.TableValuedAlias:
+    """Any number of rows to join an update, a delete or a select with, in one statement.
+
+    Bind each column's values as `given_<column>`; `given` makes those of rows.
+    """
+    arrays = [_array_of(table.c[column], prefix="given_") for column in columns]
+    typed = (sa.column(column, table.c[column].type) for column in columns)
+    return sa.func.unnest(*arrays).table_valued(*typed).render_derived(name=name)
+
+
+def given(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> dict[str, list[Any]]:
+    """Rows turned into one list per column, as `given_rows` binds them."""
+    return {f"given_{name}": values for name, values in columnar(rows, columns).items()}
+
+
+def _array_of(column: sa.Column[Any], prefix: str = "") -> sa.BindParameter[Any]:
     kind: sa.types.TypeEngine[Any] = sa.Text() if isinstance(column.type, (JSONB, ARRAY)) else column.type
-    return sa.bindparam(column.name, type_=ARRAY(kind))
+    return sa.bindparam(prefix + column.name, type_=ARRAY(kind))
 
 
 def _from_array(column: sa.Column[Any], value: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:

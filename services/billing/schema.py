@@ -117,6 +117,7 @@ invoices: Final = sa.Table(
     sa.Column("fee_cents", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("paid_cents", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("paid_on", sa.Date),
+    sa.Column("rent_paid_on", sa.Date),
     sa.Column("state", sa.Text, nullable=False, server_default="open"),
     sa.Column("overdue_on", sa.Date),
     sa.Column("next_check_on", sa.Date),
@@ -187,6 +188,7 @@ payments: Final = sa.Table(
     sa.Column("method", sa.Text, nullable=False),
     sa.Column("received_on", sa.Date, nullable=False),
     sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("recorded_by", sa.Text),
     sa.Column("note", sa.Text),
 )
 
@@ -201,6 +203,7 @@ payment_reversals: Final = sa.Table(
     sa.Column("known_on", sa.Date, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("recorded_by", sa.Text),
 )
 
 allocations: Final = sa.Table(

@@ -125,12 +125,24 @@ class InvoiceOverdue(InvoiceFact, subject="invoice_id"):
 
 
 class InvoicePaid(InvoiceFact, subject="invoice_id"):
-    """Nothing is open any more. Said again where a reversal had opened it in between."""
+    """Nothing is open any more.
+
+    Said again where a reversal had opened it in between, and where the money turns out to count from
+    another day, such as that of a cheque that is booked late.
+    """
 
     paid_on: date
     """The day the last of the money was received, which may lie before the day it was recorded."""
     rent_paid_on: date | None = None
     """The day the rent of this invoice was covered; None where it has none."""
+
+
+class RentStandingChanged(InvoiceFact, subject="invoice_id"):
+    """The rent of an invoice is covered, or is not any more; charges and fees may still be open."""
+
+    rent_cents: Cents
+    covered_on: date | None = None
+    """The day the last of the rent counts from; None where it is open again."""
 
 
 class InvoiceVoided(InvoiceFact, subject="invoice_id"):

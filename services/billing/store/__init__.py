@@ -2,8 +2,16 @@
 
 from services.billing.store.invoices import InvoiceStore
 from services.billing.store.leases import LeaseStore
+from services.billing.store.ledgers import LedgerStore
 from services.billing.store.payments import PaymentStore
 from services.billing.store.policies import PolicyStore
 from services.billing.store.runs import RunStore
 
-__all__ = ["InvoiceStore", "LeaseStore", "PaymentStore", "PolicyStore", "RunStore"]
+__all__ = [
+    "InvoiceStore",
+    "LeaseStore",
+    "LedgerStore",
+    "PaymentStore",
+    "PolicyStore",
+    "RunStore",
+]

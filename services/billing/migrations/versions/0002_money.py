@@ -57,7 +57,8 @@ INVOICES = (
     """alter table invoices
         add column account_id uuid, add column period_starts_on date, add column period_ends_on date,
         add column terms_id uuid, add column rent_cents bigint, add column charge_cents bigint,
-        add column fee_cents bigint not null default 0, add column paid_on date, add column overdue_on date,
+        add column fee_cents bigint not null default 0, add column paid_on date, add column rent_paid_on date,
+        add column overdue_on date,
         add column next_check_on date, add column next_reminder_on date,
         add column voided_on date, add column void_reason text""",
     """alter table invoice_lines
@@ -66,6 +67,7 @@ INVOICES = (
         add column formula text, add column rule text, add column counts_on date, add column reason text,
         add column posted_by text, add column posted_at timestamptz""",
     "update invoice_lines set bucket = 'rent' where kind = 'rent'",
+    "create index ix_invoice_lines_fees on invoice_lines (invoice_id) where bucket = 'fee'",
     """update invoices set
         account_id = lease_id, period_starts_on = to_date(period, 'YYYY-MM'),
         period_ends_on = (to_date(period, 'YYYY-MM') + interval '1 month' - interval '1 day')::date,
@@ -108,7 +110,7 @@ INVOICES = (
 
 PAYMENTS = (
     """alter table payments
-        add column account_id uuid, add column note text,
+        add column account_id uuid, add column note text, add column recorded_by text,
         add column reversed_cents bigint not null default 0
             constraint ck_payments_reversed check (reversed_cents between 0 and amount_cents),
         alter column invoice_id drop not null""",
@@ -116,6 +118,7 @@ PAYMENTS = (
         select account_id from invoices where invoices.invoice_id = payments.invoice_id)""",
     "alter table payments alter column account_id set not null",
     "create index ix_payments_account_id on payments (account_id)",
+    "create index ix_payments_received_on on payments (received_on)",
     """alter table payments add constraint ck_payments_divided
         check (applied_cents + reversed_cents <= amount_cents)""",
     """create table payment_reversals (
@@ -125,7 +128,7 @@ PAYMENTS = (
         kind text not null constraint ck_payment_reversals_kind
             check (kind in ('returned', 'charged_back', 'refunded', 'entered_in_error')),
         amount_cents bigint not null constraint ck_payment_reversals_amount check (amount_cents > 0),
-        known_on date not null, reason text not null, recorded_at timestamptz not null)""",
+        known_on date not null, reason text not null, recorded_at timestamptz not null, recorded_by text)""",
     "create index ix_payment_reversals_payment_id on payment_reversals (payment_id)",
     """create table allocations (
         account_id uuid not null, payment_id uuid not null references payments,
@@ -151,6 +154,10 @@ PAYMENTS = (
                 from payments join invoices on invoices.invoice_id = payments.invoice_id) paid
             cross join (values ('rent'), ('charge')) as part (bucket)) parts
         where amount > 0""",
+    """update invoices set rent_paid_on = covered.paid_on from (
+        select invoice_id, max(effective_on) as paid_on, sum(amount_cents) as amount
+        from allocations where bucket = 'rent' group by invoice_id) covered
+        where covered.invoice_id = invoices.invoice_id and covered.amount = rent_cents""",
     """update accounts set credit_cents = coalesce((
         select sum(amount_cents - applied_cents) from payments
         where payments.account_id = accounts.account_id), 0)""",
