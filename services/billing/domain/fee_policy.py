@@ -3,13 +3,14 @@
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Any, Final, Literal, cast
+from typing import Final, Literal, cast
 
 from services.billing.domain import documents
-from services.billing.domain.documents import Fields, decimal_text
+from services.billing.domain.documents import Fields
 from services.billing.domain.fee_calendar import Grace, GraceConvention
-from services.billing.domain.fee_caps import Cap, cap_document, take_cap
-from services.billing.domain.fee_rules import FeeRule, document_of, take_rule
+from services.billing.domain.fee_caps import Cap, take_cap
+from services.billing.domain.fee_rules import FeeRule, take_rule
+from services.billing.domain.policies import BillingPolicy
 
 LateBasis = Literal["rent_and_charges", "rent"]
 InterestFrom = Literal["due_date", "first_fee_date"]
@@ -89,23 +90,25 @@ def take_fee_policy(fields: Fields, *, rules_required: bool = False) -> FeePolic
     )
 
 
-def fee_policy_document(policy: FeePolicy) -> dict[str, Any]:
-    """All late-rent fields, as `take_fee_policy` reads them."""
-    return {
-        "grace_days": policy.grace.days,
-        "grace_convention": policy.grace.convention,
-        "grace_business_days": policy.grace.business_days,
-        "holidays": sorted(day.isoformat() for day in policy.holidays),
-        "rules": [document_of(rule) for rule in policy.rules],
-        "cap": None if policy.cap is None else cap_document(policy.cap),
-        "minimum_balance_cents": policy.minimum_balance_cents,
-        "late_basis": policy.late_basis,
-        "interest_apr": None if policy.interest_apr is None else decimal_text(policy.interest_apr),
-        "interest_from": policy.interest_from,
-        "hold_days_count": policy.hold_days_count,
-        "profile": policy.profile,
-        "profile_mode": policy.profile_mode,
-    }
+def fee_policy_of(policy: BillingPolicy) -> FeePolicy:
+    """The part of a billing policy that is about late rent."""
+    return FeePolicy(
+        grace=Grace(
+            days=policy.grace_days,
+            convention=policy.grace_convention,
+            business_days=policy.grace_business_days,
+        ),
+        holidays=frozenset(policy.holidays),
+        rules=policy.late_fee_rules,
+        cap=policy.late_fee_cap,
+        minimum_balance_cents=policy.minimum_balance_cents,
+        late_basis=policy.late_basis,
+        interest_apr=policy.interest_apr,
+        interest_from=policy.interest_from,
+        hold_days_count=policy.hold_days_count,
+        profile=policy.jurisdiction,
+        profile_mode=policy.jurisdiction_mode,
+    )
 
 
 def _days(value: object) -> frozenset[date]:

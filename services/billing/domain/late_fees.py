@@ -33,6 +33,8 @@ class Entry:
     formula: str
     rule: int | None = None
     """Its place among the policy's rules."""
+    rule_kind: str = ""
+    """The kind of that rule, also where this is a waiver of its fee."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,13 +71,18 @@ class Assessment:
     interest: Interest
     interest_waived_cents: int = 0
     limited: tuple[Limited, ...] = ()
-    next_change_on: date | None = None
-    """The next day on which this may change if nothing is paid; None where it cannot."""
+    next_fee_on: date | None = None
+    next_interest_on: date | None = None
 
     @property
     def first_fee_on(self) -> date | None:
         """The first day on which a fee is possible at all."""
         return self.scheme.first_fee_on
+
+    @property
+    def next_change_on(self) -> date | None:
+        """The next day on which this may change if nothing is paid; None where it cannot."""
+        return min((day for day in (self.next_fee_on, self.next_interest_on) if day), default=None)
 
     @property
     def total_fee_cents(self) -> int:
@@ -98,11 +105,9 @@ def assess(case: Case, on: date, profile: Profile | None = None) -> Assessment:
     lateness = Lateness(case, on)
     scheme = scheme_of(case.terms, lateness.calendar, profile)
     charging = _Charging(scheme, lateness)
-    upcoming = [charging.charge_until(on)]
+    next_fee_on = charging.charge_until(on)
     raw = accrued_by(scheme, lateness, on)
     interest = _within_caps(raw, charging, on)
-    if interest == raw:
-        upcoming.append(_next_interest(scheme, lateness, on))
     waived = _fees_waived(charging.entries, scheme, [item for item in case.waivers if item.on <= on])
     return Assessment(
         on=on,
@@ -113,7 +118,8 @@ def assess(case: Case, on: date, profile: Profile | None = None) -> Assessment:
         interest=interest,
         interest_waived_cents=_interest_waived(case, scheme, interest, on),
         limited=tuple(charging.limited),
-        next_change_on=min((day for day in upcoming if day), default=None),
+        next_fee_on=next_fee_on,
+        next_interest_on=_next_interest(scheme, lateness, on) if interest == raw else None,
     )
 
 
@@ -181,7 +187,7 @@ class _Charging:
             self.limited.append(Limited(day, rule.kind, wanted.amount_cents, amount, by))
             formula += f", limited to {self._money(amount)} by {by}"
         if amount:
-            self.entries.append(Entry(day, rule.kind, amount, formula, place))
+            self.entries.append(Entry(day, rule.kind, amount, formula, place, rule.kind))
             self.charged_cents += amount
 
     def room(self, day: date) -> tuple[int | None, str]:
@@ -234,7 +240,8 @@ def _fees_waived(entries: Sequence[Entry], scheme: Scheme, waivers: Sequence[Wai
             left[index] -= taken
             budget -= taken
             if taken:
-                found.append(Entry(max(entry.on, waiver.on), "waiver", -taken, _why(waiver), entry.rule))
+                day = max(entry.on, waiver.on)
+                found.append(Entry(day, "waiver", -taken, _why(waiver), entry.rule, entry.rule_kind))
     return found
 
 
