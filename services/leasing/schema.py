@@ -3,7 +3,7 @@
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from shared.db import NAMING
 from shared.messaging import tables
@@ -63,11 +63,19 @@ leases: Final = sa.Table(
     sa.Column("ends_on", sa.Date),
     sa.Column("due_day", sa.SmallInteger, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
+    sa.Column("frequency", sa.Text, nullable=False, server_default="monthly"),
+    sa.Column("rent_changes", JSONB, nullable=False, server_default="[]"),
+    sa.Column("free_periods", ARRAY(sa.Text), nullable=False, server_default="{}"),
+    sa.Column("rolls_over", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("renewal_of", sa.Uuid, sa.ForeignKey("leases.id"), unique=True),
+    sa.Column("account_id", sa.Uuid, sa.ForeignKey("leases.id")),
     sa.UniqueConstraint("unit_id", "starts_on"),
     sa.CheckConstraint("rent_cents > 0", name="rent"),
     sa.CheckConstraint("ends_on >= starts_on", name="dates"),
     sa.CheckConstraint("due_day between 1 and 31", name="due_day"),
     sa.CheckConstraint("state in ('active', 'ended')", name="state"),
+    sa.CheckConstraint("frequency in ('monthly', 'weekly', 'four_weekly')", name="frequency"),
+    sa.CheckConstraint("not rolls_over or (ends_on is not null and state = 'active')", name="rolls_over"),
 )
 
 lease_tenants: Final = sa.Table(

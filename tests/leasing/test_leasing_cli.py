@@ -1,63 +1,17 @@
 """The commands as somebody types them: what is printed where, and the exit code."""
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from services.leasing.cli import app
 from shared.identity import new_id
 from shared.messaging.transaction import Transactions
 from tests.leasing.files import a_file, a_row
-from tests.support.databases import TestDatabases
+from tests.leasing.typed import Run, a_lease, document
 from tests.support.messages import emitted
 
 pytestmark = pytest.mark.servers
-
-Run = Callable[..., Awaitable[Result]]
-
-
-@pytest.fixture
-async def run(databases: TestDatabases, transactions: Transactions, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Type a command; it runs in a thread, because it brings its own event loop."""
-    monkeypatch.setenv("LEASING_DATABASE_URL", await databases.url("leasing"))
-    monkeypatch.setenv("PROPMAN_RABBITMQ_URL", "amqp://nobody@127.0.0.1:1/")
-
-    async def typed(*words: object, given: bytes | None = None) -> Result:
-        return await asyncio.to_thread(CliRunner().invoke, app, [str(word) for word in words], input=given)
-
-    return typed
-
-
-async def a_lease(run: Run) -> tuple[str, str, str]:
-    """Ids of a unit, a tenant and a lease, made the way a person makes them."""
-    place = (
-        await run("properties", "add", "--name", "Maple Court", "--time-zone", "America/New_York")
-    ).stdout
-    unit = (await run("units", "add", "--property", place.strip(), "--label", "1A")).stdout.strip()
-    tenant = (await run("tenants", "add", "--name", "Ann Lee", "--email", "ann@example.com")).stdout.strip()
-    lease = await run(
-        *("leases", "add", "--unit", unit, "--tenant", tenant, "--rent", "1,234.50"),
-        *(
-            "--starts-on",
-            "2026-01-01",
-            "--charge",
-            "pet_rent:Pet rent:35.00",
-            "--charge",
-            "parking:Parking:50",
-        ),
-    )
-    assert lease.exit_code == 0, lease.output
-    return unit, tenant, lease.stdout.strip()
-
-
-def document(result: Result) -> Any:
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
 
 
 async def test_what_is_added_is_shown_with_its_id_names_and_amounts(run: Run) -> None:

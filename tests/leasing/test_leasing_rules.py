@@ -6,19 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.leasing.domain.charges import Charge, parse_charge
 from services.leasing.domain.checks import natural_key
-from services.leasing.domain.leases import (
-    Charge,
-    LeaseTerms,
-    checked_terms,
-    overlap,
-    parse_amount,
-    parse_charge,
-    parse_day,
-)
+from services.leasing.domain.leases import overlap
 from services.leasing.domain.properties import PropertyDetails, checked_property
 from services.leasing.domain.refusals import Invalid
 from services.leasing.domain.tenants import TenantDetails, checked_tenant
+from services.leasing.domain.terms import LeaseTerms, checked_terms
+from services.leasing.domain.values import parse_amount, parse_day
 from shared.clock import zone
 
 DAYS = st.dates(min_value=date(2020, 1, 1), max_value=date(2021, 12, 31))

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from services.leasing.domain.leases import Charge
+from services.leasing.domain.charges import Charge
 from services.leasing.domain.portfolio import UnreadableFile, read_portfolio
 from shared.clock import zone
 from tests.leasing.files import a_file, a_row

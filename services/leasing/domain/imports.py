@@ -6,11 +6,12 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from services.leasing.domain.checks import natural_key
-from services.leasing.domain.leases import Lease, LeaseTerms, refuse_overlap
+from services.leasing.domain.leases import Lease, refuse_overlap
 from services.leasing.domain.portfolio import PortfolioRow, Problem
 from services.leasing.domain.properties import Property, PropertyDetails, Unit
 from services.leasing.domain.refusals import LeasesOverlap
 from services.leasing.domain.tenants import Tenant, TenantDetails
+from services.leasing.domain.terms import LeaseTerms
 
 
 @dataclass(slots=True)

@@ -6,17 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from services.leasing.domain.charges import parse_charges
 from services.leasing.domain.checks import natural_key
-from services.leasing.domain.leases import (
-    LeaseTerms,
-    checked_terms,
-    parse_amount,
-    parse_charges,
-    parse_day,
-)
 from services.leasing.domain.properties import KnownZone, PropertyDetails, checked_label, checked_property
 from services.leasing.domain.refusals import Invalid, Refusal
 from services.leasing.domain.tenants import TenantDetails, channel, checked_tenant
+from services.leasing.domain.terms import LeaseTerms, checked_terms
+from services.leasing.domain.values import parse_amount, parse_day
 
 COLUMNS: Final = (
     *("property", "address", "time_zone", "latitude", "longitude", "currency", "unit"),

@@ -42,3 +42,7 @@ class LeasesOverlap(Refusal):
 
 class LeaseIsOver(Refusal):
     """An ended lease stays as it is."""
+
+
+class LeaseIsRenewed(Refusal):
+    """A lease is followed by one renewal."""

@@ -24,5 +24,5 @@ def of_tenant(contract: type[T], item: Tenant) -> T:
 
 
 def of_lease(contract: type[L], item: Lease) -> L:
-    """A lease's terms as they are now."""
-    return contract.model_validate(asdict(item) | {"lease_id": item.id})
+    """A lease's terms as they are now, and whose ledger it is on."""
+    return contract.model_validate(asdict(item) | {"lease_id": item.id, "account_id": item.account})

@@ -1,16 +1,27 @@
-"""Leases are signed, changed and ended. The unit's row is the lock: one decision about a unit at a time."""
+"""Leases are signed, changed, renewed and ended; the unit's row lets one decision be made at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 from datetime import date
 from typing import Any
 from uuid import UUID
 
-from services.leasing.domain.leases import Lease, LeaseTerms, changed, checked_terms, ended, refuse_overlap
+from services.leasing.domain.charges import Charge
+from services.leasing.domain.leases import (
+    Lease,
+    changed,
+    ended,
+    refuse_overlap,
+    refuse_taking_back_months,
+    without_charge,
+)
 from services.leasing.domain.properties import Property, Unit
 from services.leasing.domain.refusals import Invalid, Unknown, Wrong
+from services.leasing.domain.renewals import Renewal, closed, refuse_second_renewal, renewal_start, renewed
+from services.leasing.domain.terms import LeaseTerms, RentChange, checked_terms
 from services.leasing.handlers import facts
 from services.leasing.store import leases, locks, properties, tenants
+from shared.clock import local_date
 from shared.contracts.leasing import LeaseActivated, LeaseChanged, LeaseEnded
 from shared.identity import new_id
 from shared.messaging.transaction import Tx
@@ -40,17 +51,53 @@ async def sign_lease(tx: Tx, unit_id: UUID, tenant_ids: Sequence[UUID], terms: L
     return lease
 
 
-async def change_lease(tx: Tx, identity: UUID, **changes: Any) -> Lease:
-    """Change a lease's terms. Raises `Unknown`, `Invalid`, `LeaseIsOver` or `LeasesOverlap`."""
+async def change_lease(
+    tx: Tx,
+    identity: UUID,
+    *,
+    scheduled: Sequence[RentChange] = (),
+    taken_back: Collection[date] = (),
+    **changes: Any,
+) -> Lease:
+    """Change a lease's terms; `scheduled` rent changes come beside those that are agreed.
+
+    Raises `Unknown`, `Invalid`, `LeaseIsOver` or `LeasesOverlap`.
+    """
     before = await _lease_to_change(tx, identity)
-    after = changed(before, changes)
-    if after is before:
-        return before
-    others = (await leases.leases_of_units(tx.connection, [before.unit_id]))[before.unit_id]
-    refuse_overlap(after, [other for other in others if other.id != identity])
-    await leases.replace_lease(tx.connection, after)
-    tx.emit(facts.of_lease(LeaseChanged, after))
-    return after
+    refuse_taking_back_months(before, changes, local_date(tx.at, before.time_zone))
+    return await _change(tx, before, changed(before, changes, scheduled=scheduled, taken_back=taken_back))
+
+
+async def add_charge(tx: Tx, identity: UUID, charge: Charge) -> Lease:
+    """Agree on another charge. Raises `Unknown`, `Invalid` or `LeaseIsOver`."""
+    before = await _lease_to_change(tx, identity)
+    return await _change(tx, before, changed(before, {"charges": (*before.charges, charge)}))
+
+
+async def remove_charge(tx: Tx, identity: UUID, code: str, on: date) -> Lease:
+    """Let a day be the last one of a charge. Raises `Unknown`, `Invalid` or `LeaseIsOver`."""
+    before = await _lease_to_change(tx, identity)
+    return await _change(tx, before, without_charge(before, code, on))
+
+
+async def renew_lease(tx: Tx, identity: UUID, renewal: Renewal) -> Lease:
+    """Let the same unit to the same tenants from the day after; the old lease gets its end.
+
+    Raises `Unknown`, `Invalid`, `LeaseIsOver`, `LeaseIsRenewed` or `LeasesOverlap`.
+    """
+    old = await _lease_to_change(tx, identity)
+    others = await _others(tx, old)
+    refuse_second_renewal(old, others)
+    starts_on = renewal_start(old, renewal.starts_on, local_date(tx.at, old.time_zone))
+    lease = renewed(old, renewal, starts_on, new_id())
+    refuse_overlap(lease, others)
+    before = closed(old, starts_on)
+    if before is not old:
+        await leases.replace_lease(tx.connection, before)
+        tx.emit(facts.of_lease(LeaseChanged, before))
+    await leases.add_leases(tx.connection, [lease])
+    tx.emit(facts.of_lease(LeaseActivated, lease))
+    return lease
 
 
 async def end_lease(tx: Tx, identity: UUID, on: date) -> Lease:
@@ -59,6 +106,21 @@ async def end_lease(tx: Tx, identity: UUID, on: date) -> Lease:
     await leases.replace_lease(tx.connection, over)
     tx.emit(facts.of_lease(LeaseEnded, over))
     return over
+
+
+async def _change(tx: Tx, before: Lease, after: Lease) -> Lease:
+    """Keep and announce what is different; nothing where nothing is."""
+    if after is before:
+        return before
+    refuse_overlap(after, await _others(tx, before))
+    await leases.replace_lease(tx.connection, after)
+    tx.emit(facts.of_lease(LeaseChanged, after))
+    return after
+
+
+async def _others(tx: Tx, lease: Lease) -> list[Lease]:
+    of_unit = await leases.leases_of_units(tx.connection, [lease.unit_id])
+    return [other for other in of_unit[lease.unit_id] if other.id != lease.id]
 
 
 async def _unit_to_let(tx: Tx, unit_id: UUID) -> tuple[Unit, Property]:

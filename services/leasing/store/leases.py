@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,14 +11,27 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.leasing.domain.leases import Charge, Lease
+from services.leasing.domain.charges import Charge
+from services.leasing.domain.leases import Lease
+from services.leasing.domain.terms import RentChange
 from services.leasing.schema import lease_tenants, leases, properties, tenants, units
-from shared.db import columnar, insert_rows
+from shared.db import array_text, columnar, insert_rows
 
 _COLUMNS: Final = tuple(leases.c.keys())
 _SIGNERS: Final = tuple(lease_tenants.c.keys())
 _INSERT: Final = insert_rows(leases, _COLUMNS)
 _INSERT_SIGNERS: Final = insert_rows(lease_tenants, _SIGNERS)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedLease:
+    """A lease with the names a person looks for."""
+
+    lease: Lease
+    property: str
+    tenants: tuple[str, ...]
+    """Their names, in the order of `tenant_ids`."""
+    renewed_by: UUID | None
 
 
 def _of_tenants(column: sa.ColumnElement[Any], source: sa.FromClause) -> sa.ScalarSelect[Any]:
@@ -43,7 +57,13 @@ _LEASE: Final = sa.select(
 
 async def add_leases(connection: AsyncConnection, added: Sequence[Lease]) -> None:
     """Insert leases with their tenants."""
-    await connection.execute(_INSERT, columnar([_row(item) for item in added], _COLUMNS))
+    rows = [
+        _row(item)
+        | {"charges": _json(item.charges), "rent_changes": _json(item.rent_changes)}
+        | {"free_periods": array_text(item.free_periods)}
+        for item in added
+    ]
+    await connection.execute(_INSERT, columnar(rows, _COLUMNS))
     signers = [
         {"lease_id": item.id, "tenant_id": tenant_id, "position": position}
         for item in added
@@ -54,8 +74,7 @@ async def add_leases(connection: AsyncConnection, added: Sequence[Lease]) -> Non
 
 async def replace_lease(connection: AsyncConnection, changed: Lease) -> None:
     """Write a lease's new terms and state; its unit and tenants stay."""
-    values = _row(changed) | {"charges": [asdict(charge) for charge in changed.charges]}
-    await connection.execute(sa.update(leases).where(leases.c.id == changed.id).values(values))
+    await connection.execute(sa.update(leases).where(leases.c.id == changed.id).values(_row(changed)))
 
 
 async def bump_leases_of_property(connection: AsyncConnection, property_id: UUID) -> list[Lease]:
@@ -104,11 +123,14 @@ async def list_leases(
     property_id: UUID | None = None,
     unit_id: UUID | None = None,
     tenant_id: UUID | None = None,
-) -> list[dict[str, Any]]:
-    """Leases by property, unit and start, with the names a person looks for."""
+) -> list[ListedLease]:
+    """Leases by property, unit and start."""
+    renewals = leases.alias("renewals")
+    renewed_by = sa.select(renewals.c.id).where(renewals.c.renewal_of == leases.c.id).scalar_subquery()
     query = _LEASE.add_columns(
         properties.c.name.label("property"),
         _of_tenants(tenants.c.name, lease_tenants.join(tenants)).label("tenants"),
+        renewed_by.label("renewed_by"),
     )
     if lease_id is not None:
         query = query.where(leases.c.id == lease_id)
@@ -120,7 +142,10 @@ async def list_leases(
         signed = sa.select(lease_tenants.c.lease_id).where(lease_tenants.c.tenant_id == tenant_id)
         query = query.where(leases.c.id.in_(signed))
     query = query.order_by(properties.c.name_key, units.c.label_key, leases.c.starts_on).limit(limit)
-    return [dict(row) for row in (await connection.execute(query)).mappings()]
+    rows = (await connection.execute(query)).mappings()
+    return [
+        ListedLease(_lease(row), row["property"], tuple(row["tenants"]), row["renewed_by"]) for row in rows
+    ]
 
 
 async def _many(
@@ -130,13 +155,34 @@ async def _many(
 
 
 def _row(item: Lease) -> dict[str, Any]:
-    """Column values; charges as the text that `insert_rows` turns into JSON."""
     row = {name: getattr(item, name) for name in _COLUMNS}
-    return row | {"charges": json.dumps([asdict(charge) for charge in item.charges])}
+    row |= {name: [_plain(part) for part in row[name]] for name in ("charges", "rent_changes")}
+    return row | {"free_periods": list(item.free_periods)}
+
+
+def _json(parts: Sequence[Charge | RentChange]) -> str:
+    """What `insert_rows` turns into JSON."""
+    return json.dumps([_plain(part) for part in parts])
+
+
+def _plain(part: Charge | RentChange) -> dict[str, Any]:
+    """As JSON has it: days as text."""
+    return {
+        name: value.isoformat() if isinstance(value, date) else value for name, value in asdict(part).items()
+    }
 
 
 def _lease(row: sa.RowMapping) -> Lease:
     values = {name: row[name] for name in Lease.__dataclass_fields__}
-    values["charges"] = tuple(Charge(**charge) for charge in row["charges"])
+    values["charges"] = tuple(Charge(**_with_days(charge)) for charge in row["charges"])
+    values["rent_changes"] = tuple(RentChange(**_with_days(change)) for change in row["rent_changes"])
+    values["free_periods"] = tuple(row["free_periods"])
     values["tenant_ids"] = tuple(row["tenant_ids"])
     return Lease(**values)
+
+
+def _with_days(part: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: date.fromisoformat(value) if name.endswith("_on") and value else value
+        for name, value in part.items()
+    }

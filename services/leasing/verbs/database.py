@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.leasing.domain.refusals import Invalid, Refusal, Wrong
 from services.leasing.settings import Settings
 from shared.cli import CommandError, UsageProblem, say
+from shared.clock import SystemClock
 from shared.hosting import open_transactions
 from shared.messaging.transaction import Tx
 
@@ -64,6 +66,11 @@ def parsed(option: str, parse: Callable[[str], T], text: str) -> T:
         return parse(text)
     except ValueError as reason:
         raise Invalid([Wrong(option, str(reason))]) from None
+
+
+def now() -> datetime:
+    """The moment that "today" is told from, at each property's place."""
+    return SystemClock().now()
 
 
 def given(**options: Any) -> dict[str, Any]:

@@ -1,17 +1,33 @@
-"""`propman leasing leases`."""
+"""`propman leasing leases`: signing, changing, ending and looking."""
 
-from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import typer
 
 from services.leasing import handlers
-from services.leasing.domain.leases import Lease, LeaseTerms, parse_amount, parse_charge
-from services.leasing.domain.refusals import Unknown
+from services.leasing.domain.refusals import Invalid, Unknown, Wrong
+from services.leasing.domain.terms import LeaseTerms, RentChange
+from services.leasing.domain.values import parse_amount
 from services.leasing.store import leases as store
-from services.leasing.verbs.database import MORE, changing, first, given, parsed, reading, refusals
+from services.leasing.verbs import charges, renewals
+from services.leasing.verbs.database import MORE, changing, first, given, now, parsed, reading, refusals
+from services.leasing.verbs.lease_display import lease_document, print_lease, print_leases
+from services.leasing.verbs.lease_options import (
+    ChargesOption,
+    DueDayOption,
+    EndOption,
+    FreeMonthsOption,
+    FrequencyOption,
+    NoChargesOption,
+    ThenOption,
+    announce,
+    charges_given,
+    frequency_given,
+    months_given,
+    rolls_over_given,
+)
 from shared.cli import (
     DryRunOption,
     IdArgument,
@@ -22,22 +38,10 @@ from shared.cli import (
     date_option,
     id_option,
     print_json,
-    print_record,
-    print_table,
     service_app,
-    success,
 )
-from shared.money import format_cents
 
 app = service_app("leases", "Who rents which unit, on what terms.")
-
-ChargesOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--charge", metavar="CODE:TEXT:AMOUNT", help='Monthly: "pet_rent:Pet rent:35.00". Repeatable.'
-    ),
-]
-EndOption = Annotated[date | None, date_option("--ends-on", help="The last day; without, month to month.")]
 
 
 @app.command()
@@ -45,26 +49,40 @@ async def add(
     *,
     unit_id: Annotated[UUID, id_option("--unit", help="What is let.")],
     tenant_ids: Annotated[list[UUID], id_option("--tenant", help="To whom. Repeatable.")],
-    rent: Annotated[str, typer.Option("--rent", metavar="AMOUNT", help="Per month: 1234.50.")],
+    rent: Annotated[str, typer.Option("--rent", metavar="AMOUNT", help="Each time it is due: 1234.50.")],
     starts_on: Annotated[date, date_option("--starts-on", help="The first day.")],
     ends_on: EndOption = None,
-    due_day: Annotated[int, typer.Option("--due-day", help="Day of the month rent is due.")] = 1,
+    then: ThenOption = None,
+    frequency: FrequencyOption = None,
+    due_day: DueDayOption = None,
     charge: ChargesOption = None,
+    free_month: FreeMonthsOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Let a unit to one or several tenants; prints the lease's id."""
+    r"""Let a unit to one or several tenants; prints the lease's id.
+
+    \b
+    Examples:
+      propman leasing leases add --unit ID --tenant ID --rent 1250 --starts-on 2026-09-15
+      propman leasing leases add --unit ID --tenant ID --tenant ID --rent 1250 --starts-on 2026-09-01 \
+        --ends-on 2027-08-31 --then month-to-month --free-month 2026-10 --charge "pet_rent:Pet rent:35"
+      propman leasing leases add --unit ID --tenant ID --rent 300 --frequency weekly --starts-on 2026-09-07
+    """
     with refusals():
         terms = LeaseTerms(
             rent_cents=parsed("rent", parse_amount, rent),
-            charges=tuple(parsed("charge", parse_charge, text) for text in charge or ()),
+            frequency=frequency_given(frequency) or "monthly",
+            free_periods=months_given(free_month) or (),
+            charges=charges_given(charge) or (),
             starts_on=starts_on,
             ends_on=ends_on,
-            due_day=due_day,
+            rolls_over=rolls_over_given(then) or False,
+            due_day=1 if due_day is None else due_day,
         )
     async with changing("sign_lease", dry_run=dry_run) as tx:
         found = await handlers.sign_lease(tx, unit_id, tenant_ids, terms)
-    _announce(
+    announce(
         found, f"Unit {found.unit_label} is let from {found.starts_on}.", dry_run=dry_run, as_json=as_json
     )
 
@@ -73,26 +91,60 @@ async def add(
 async def change(
     *,
     identity: IdArgument,
-    rent: Annotated[str | None, typer.Option("--rent", metavar="AMOUNT", help="A new rent.")] = None,
-    due_day: Annotated[int | None, typer.Option("--due-day", help="A new due day.")] = None,
+    rent: Annotated[
+        str | None,
+        typer.Option("--rent", metavar="AMOUNT", help="A new rent: with --from, else a correction."),
+    ] = None,
+    rent_from: Annotated[date | None, date_option("--from", help="The first day of the new rent.")] = None,
+    cancel: Annotated[
+        list[date] | None,
+        date_option("--cancel-rent-change", help="Take back the one from this day. Repeatable."),
+    ] = None,
+    due_day: DueDayOption = None,
     ends_on: EndOption = None,
+    then: ThenOption = None,
     charge: ChargesOption = None,
-    no_charges: Annotated[bool, typer.Option("--no-charges", help="Take all charges away.")] = False,
+    no_charges: NoChargesOption = False,
+    free_month: FreeMonthsOption = None,
+    no_free_months: Annotated[bool, typer.Option("--no-free-months", help="Take all of them away.")] = False,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Change a lease's terms; what is not given stays, and --charge replaces all charges."""
+    r"""Change a lease's terms; what is not given stays.
+
+    Without --from, --rent corrects the rent that the lease started with. --charge replaces all charges and
+    --free-month all free months; add-charge and remove-charge change one charge from a day on.
+
+    \b
+    Examples:
+      propman leasing leases change ID --rent 1300 --from 2027-01-01
+      propman leasing leases change ID --cancel-rent-change 2027-01-01
+      propman leasing leases change ID --ends-on 2027-12-31 --then month-to-month
+    """
     with refusals():
-        charges = tuple(parsed("charge", parse_charge, text) for text in charge or ())
+        amount = parsed("rent", parse_amount, rent) if rent is not None else None
         changes = given(
-            rent_cents=parsed("rent", parse_amount, rent) if rent is not None else None,
+            rent_cents=amount if rent_from is None else None,
             due_day=due_day,
             ends_on=ends_on,
-            charges=charges if charges or no_charges else None,
+            rolls_over=rolls_over_given(then),
+            charges=() if no_charges and not charge else charges_given(charge),
+            free_periods=() if no_free_months and not free_month else months_given(free_month),
         )
+        scheduled = _scheduled(amount, rent_from)
     async with changing("change_lease", dry_run=dry_run) as tx:
-        found = await handlers.change_lease(tx, identity, **changes)
-    _announce(found, f"The lease is at version {found.version}.", dry_run=dry_run, as_json=as_json)
+        found = await handlers.change_lease(
+            tx, identity, scheduled=scheduled, taken_back=cancel or (), **changes
+        )
+    announce(found, f"The lease is at version {found.version}.", dry_run=dry_run, as_json=as_json)
+
+
+def _scheduled(amount: int | None, effective_on: date | None) -> list[RentChange]:
+    if effective_on is None:
+        return []
+    if amount is None:
+        raise Invalid([Wrong("rent", "is missing: --from says from when there is another")])
+    return [RentChange(effective_on=effective_on, rent_cents=amount)]
 
 
 @app.command()
@@ -102,10 +154,10 @@ async def end(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """End a lease; its terms do not change any more."""
+    """End a lease, also one that goes on from month to month; its terms do not change any more."""
     async with changing("end_lease", dry_run=dry_run) as tx:
         found = await handlers.end_lease(tx, identity, on)
-    _announce(
+    announce(
         found,
         f"The lease of unit {found.unit_label} ends on {found.ends_on}.",
         dry_run=dry_run,
@@ -120,82 +172,31 @@ async def list_(
     limit: LimitOption = 100,
     as_json: JsonOption = False,
 ) -> None:
-    """List leases by property, unit and start."""
+    """List leases by property, unit and start, with the rent of today and what comes next."""
     async with reading() as connection:
         found = await store.list_leases(
             connection, limit + MORE, property_id=property_id, tenant_id=tenant_id
         )
     rows = first(found, limit)
     if as_json:
-        print_json([lease_document(row) for row in rows])
+        print_json([lease_document(row, now()) for row in rows])
     else:
-        print_leases(rows, empty="There are no leases here.")
+        print_leases(rows, now(), empty="There are no leases here.")
 
 
 @app.command()
 async def show(identity: IdArgument, as_json: JsonOption = False) -> None:
-    """Show one lease with all its terms."""
+    """Show one lease with all its terms, what is to come, and what happens at its end."""
     async with reading() as connection:
         rows = await store.list_leases(connection, 1, lease_id=identity)
     with refusals():
         if not rows:
             raise Unknown("lease", identity)
     if as_json:
-        print_json(lease_document(rows[0]))
+        print_json(lease_document(rows[0], now()))
     else:
-        print_record(_record(rows[0]))
+        print_lease(rows[0], now())
 
 
-def print_leases(rows: Sequence[Mapping[str, Any]], *, empty: str) -> None:
-    """Leases as a person scans them."""
-    print_table(
-        ["Property", "Unit", "Tenants", "Rent", "From", "To", "Due day", "State", "Id"],
-        [
-            [
-                row["property"],
-                row["unit_label"],
-                ", ".join(row["tenants"]),
-                format_cents(row["rent_cents"], row["currency"]),
-                *(row[name] for name in ("starts_on", "ends_on", "due_day", "state", "id")),
-            ]
-            for row in rows
-        ],
-        empty=empty,
-    )
-
-
-def lease_document(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A lease as `--json` prints it; the tenants' names beside their ids."""
-    return dict(row) | {"tenants": list(row["tenants"]), "tenant_ids": list(row["tenant_ids"])}
-
-
-def _record(row: Mapping[str, Any]) -> dict[str, object]:
-    tenants = [
-        f"{name} ({identity})" for name, identity in zip(row["tenants"], row["tenant_ids"], strict=True)
-    ]
-    charges = [
-        f"{item['description']} {format_cents(item['amount_cents'], row['currency'])}"
-        for item in row["charges"]
-    ]
-    return {
-        "Id": row["id"],
-        "Property": f"{row['property']} ({row['property_id']})",
-        "Unit": f"{row['unit_label']} ({row['unit_id']})",
-        "Tenants": ", ".join(tenants),
-        "Rent": format_cents(row["rent_cents"], row["currency"]),
-        "Charges": ", ".join(charges) or None,
-        "From": row["starts_on"],
-        "To": row["ends_on"],
-        "Due day": row["due_day"],
-        "State": row["state"],
-        "Time zone": row["time_zone"],
-        "Version": row["version"],
-    }
-
-
-def _announce(found: Lease, words: str, *, dry_run: bool, as_json: bool) -> None:
-    if as_json:
-        print_json(found)
-    elif not dry_run:
-        typer.echo(found.id)
-        success(words)
+renewals.add_to(app)
+charges.add_to(app)

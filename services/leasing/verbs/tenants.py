@@ -10,8 +10,8 @@ from services.leasing.domain.refusals import Unknown
 from services.leasing.domain.tenants import Tenant, TenantDetails, channel
 from services.leasing.store import leases as lease_store
 from services.leasing.store import tenants as store
-from services.leasing.verbs.database import MORE, changing, first, given, parsed, reading, refusals
-from services.leasing.verbs.leases import lease_document, print_leases
+from services.leasing.verbs.database import MORE, changing, first, given, now, parsed, reading, refusals
+from services.leasing.verbs.lease_display import lease_document, print_leases
 from shared.cli import (
     DryRunOption,
     IdArgument,
@@ -107,7 +107,7 @@ async def show(identity: IdArgument, as_json: JsonOption = False) -> None:
         if found is None:
             raise Unknown("tenant", identity)
     if as_json:
-        print_json(asdict(found) | {"leases": [lease_document(row) for row in rows]})
+        print_json(asdict(found) | {"leases": [lease_document(row, now()) for row in rows]})
         return
     print_record(
         {
@@ -121,7 +121,7 @@ async def show(identity: IdArgument, as_json: JsonOption = False) -> None:
             "Version": found.version,
         }
     )
-    print_leases(rows, empty="No lease was signed yet.")
+    print_leases(rows, now(), empty="No lease was signed yet.")
 
 
 def _announce(found: Tenant, words: str, *, dry_run: bool, as_json: bool) -> None:

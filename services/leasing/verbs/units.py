@@ -10,8 +10,8 @@ from services.leasing import handlers
 from services.leasing.domain.refusals import Unknown
 from services.leasing.store import leases as lease_store
 from services.leasing.store import properties as store
-from services.leasing.verbs.database import MORE, changing, first, reading, refusals
-from services.leasing.verbs.leases import lease_document, print_leases
+from services.leasing.verbs.database import MORE, changing, first, now, reading, refusals
+from services.leasing.verbs.lease_display import lease_document, print_leases
 from shared.cli import (
     DryRunOption,
     IdArgument,
@@ -73,7 +73,7 @@ async def show(identity: IdArgument, as_json: JsonOption = False) -> None:
         if unit is None:
             raise Unknown("unit", identity)
     if as_json:
-        print_json(asdict(unit) | {"leases": [lease_document(row) for row in rows]})
+        print_json(asdict(unit) | {"leases": [lease_document(row, now()) for row in rows]})
         return
     print_record({"Id": unit.id, "Label": unit.label, "Property": unit.property_id})
-    print_leases(rows, empty="It was never let.")
+    print_leases(rows, now(), empty="It was never let.")
