@@ -65,7 +65,7 @@ class ServiceHost:
         self.name = name
         self._settings = settings
         self._migrations = migrations
-        self._routes = routes
+        self._routes = list(routes)
         url = settings.database_url.get_secret_value()
         broker = settings.broker_url.get_secret_value()
         self.registry = CollectorRegistry()
@@ -91,6 +91,10 @@ class ServiceHost:
     def add_worker(self, worker: Worker) -> None:
         """Have something run beside the handlers, from start to stop."""
         self._workers.insert(0, worker)
+
+    def add_routes(self, routes: Sequence[BaseRoute]) -> None:
+        """Serve more than health on the service's port; before the start."""
+        self._routes.extend(routes)
 
     @property
     def http_port(self) -> int:

@@ -246,6 +246,7 @@ autopay_charges: Final = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("gateway_ref", sa.Text),
     sa.Column("failure", sa.Text),
+    sa.Column("retry_on", sa.Date),
     sa.Column("correlation_id", sa.Uuid, nullable=False),
     sa.Column("claimed_by", sa.Text),
     sa.Column("claimed_until", sa.DateTime(timezone=True)),

@@ -178,12 +178,14 @@ AUTOPAY = (
         currency text not null, scheduled_on date not null,
         state text not null constraint ck_autopay_charges_state check
             (state in ('planned', 'claimed', 'processing', 'succeeded', 'failed', 'unknown', 'dropped')),
-        gateway_ref text constraint uq_autopay_charges_gateway_ref unique, failure text,
+        gateway_ref text constraint uq_autopay_charges_gateway_ref unique, failure text, retry_on date,
         correlation_id uuid not null, claimed_by text, claimed_until timestamptz, next_try_at timestamptz,
         tries smallint not null default 0, created_at timestamptz not null, updated_at timestamptz not null,
         constraint uq_autopay_charges_invoice_id_attempt unique (invoice_id, attempt))""",
-    """create index ix_autopay_charges_state on autopay_charges (state)
-        where state in ('planned', 'claimed')""",
+    # What a worker has to do something about, and none of what is over.
+    """create index ix_autopay_charges_next_try_at on autopay_charges (next_try_at)
+        where state in ('planned', 'claimed', 'processing', 'unknown')""",
+    "create index ix_autopay_charges_account_id on autopay_charges (account_id)",
     """create table webhook_events (
         gateway text not null, event_id text not null, event_type text not null, outcome text not null,
         received_at timestamptz not null, constraint pk_webhook_events primary key (gateway, event_id))""",
