@@ -9,6 +9,9 @@ from shared.db import NAMING
 
 metadata: Final = sa.MetaData(naming_convention=NAMING)
 
+CHARGES_CHANNEL: Final = "propman_autopay_charges"
+"""Where PostgreSQL tells the collectors that there are charges to be made."""
+
 # What leasing says.
 
 properties: Final = sa.Table(
@@ -262,6 +265,9 @@ webhook_events: Final = sa.Table(
     sa.Column("gateway", sa.Text, primary_key=True),
     sa.Column("event_id", sa.Text, primary_key=True),
     sa.Column("event_type", sa.Text, nullable=False),
+    sa.Column("reference", sa.Text),
+    sa.Column("news", JSONB),
+    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("outcome", sa.Text, nullable=False),
     sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
 )

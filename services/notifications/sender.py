@@ -28,14 +28,15 @@ from services.notifications.domain.deliveries import Channel, State
 from services.notifications.gateways.mail import Mail
 from services.notifications.gateways.smtp import Mailer, MailServerDown
 from services.notifications.rendering import NotRenderable, Rendered, Templates
+from services.notifications.schema import WAKE_CHANNEL
 from services.notifications.store import deliveries
 from services.notifications.store.deliveries import Claimed
-from services.notifications.wake import WakeUp
 from shared.contracts.base import Fact
 from shared.contracts.notifications import NotificationDelivered, NotificationFailed
 from shared.messaging.envelope import Envelope
 from shared.messaging.errors import ErrorKind, classify, describe
 from shared.messaging.transaction import Transactions, Tx, command_envelope
+from shared.wake import WakeUp
 
 OUTAGE_PAUSES: Final = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds before each probe of a mail server that is down; the first tells a stale connection apart."""
@@ -98,7 +99,7 @@ class Sender:
         self._templates = templates
         self._metrics = metrics
         self._sending = sending
-        self._wake = WakeUp(dsn)
+        self._wake = WakeUp(dsn, WAKE_CHANNEL)
         self._server_up = asyncio.Event()
         self._server_up.set()
         self._failures = 0

@@ -1,10 +1,12 @@
-"""An empty billing database for each test."""
+"""An empty billing database for each test, and a Stripe to charge cards with."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
 from shared.messaging.transaction import Transactions
+from tests.billing.autopay_desk import DUE, Desk, MovableClock
+from tests.billing.stripe_server import StripeServer
 from tests.support.databases import TestDatabases
 
 
@@ -13,3 +15,12 @@ async def transactions(databases: TestDatabases) -> AsyncIterator[Transactions]:
     """Billing's database, as billing's own role."""
     async with databases.transactions("billing") as found:
         yield found
+
+
+@pytest.fixture
+async def desk(databases: TestDatabases) -> AsyncIterator[Desk]:
+    """Billing on the first of December, at ten in the morning in New York."""
+    clock = MovableClock(DUE)
+    async with databases.transactions("billing", clock) as found, StripeServer() as stripe:
+        stripe.clock = int(DUE.timestamp())
+        yield Desk(found, await databases.url("billing"), stripe, clock)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from services.billing.domain.autopay import (
     LOOKS,
+    PROCESSING_LOOK,
     UNDER_WAY,
     WORTH_ANOTHER_TRY,
     Answer,
@@ -17,8 +18,8 @@ from services.billing.domain.autopay import (
     State,
     Step,
     after_answer,
+    after_look_up,
     not_asked,
-    not_known_there,
     retry_date,
     states_before,
 )
@@ -108,4 +109,19 @@ def test_a_charge_in_doubt_is_asked_about_before_anything_else() -> None:
 
     assert step == Step(State.UNKNOWN, next_try_at=NOW + LOOKS[0])
     assert not_asked(State.UNKNOWN, tries=1, at=NOW) == Step(State.UNKNOWN, next_try_at=NOW + LOOKS[1])
-    assert not_known_there(NOW) == Step(State.PLANNED, next_try_at=NOW)
+
+
+def test_a_charge_in_doubt_that_the_gateway_does_not_know_is_called_again() -> None:
+    assert after_look_up(State.UNKNOWN, None, tries=1, at=NOW) == Step(State.PLANNED, next_try_at=NOW)
+
+
+@pytest.mark.parametrize("answer", [None, Answer(Result.UNKNOWN)])
+def test_what_a_bank_is_said_to_have_is_never_asked_for_again(answer: Answer | None) -> None:
+    step = after_look_up(State.PROCESSING, answer, tries=1, at=NOW)
+
+    assert step == Step(State.PROCESSING, next_try_at=NOW + PROCESSING_LOOK)
+
+
+@pytest.mark.parametrize("result", [Result.SUCCEEDED, Result.DECLINED, Result.PROCESSING])
+def test_a_look_up_that_knows_counts_like_any_answer(result: Result) -> None:
+    assert after_look_up(State.UNKNOWN, Answer(result), tries=1, at=NOW) is None

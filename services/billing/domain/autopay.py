@@ -151,14 +151,23 @@ def after_answer(
             return Step(State.PLANNED, next_try_at=at + max(pause, answer.wait or pause))
 
 
-def not_known_there(at: datetime) -> Step:
-    """The gateway was asked and knows of no such charge: it is called again, under the same key."""
-    return Step(State.PLANNED, next_try_at=at)
+def after_look_up(state: State, answer: Answer | None, *, tries: int, at: datetime) -> Step | None:
+    """Where a look-up leaves a charge; None where its answer counts like any other.
+
+    A charge in doubt that its gateway knows nothing of is called again, under the same key. One that a bank
+    is said to have is not: it stays, and is asked about later.
+    """
+    if state is State.UNKNOWN and answer is None:
+        return Step(State.PLANNED, next_try_at=at)
+    if answer is None or answer.result is Result.UNKNOWN:
+        return not_asked(state, tries=tries, at=at)
+    return None
 
 
 def not_asked(state: State, *, tries: int, at: datetime) -> Step:
-    """The gateway could not even be asked: what it was, it stays."""
-    return Step(state, next_try_at=at + _nth(LOOKS, tries))
+    """The gateway could not even be asked: what the charge was, it stays."""
+    pause = PROCESSING_LOOK if state is State.PROCESSING else _nth(LOOKS, tries)
+    return Step(state, next_try_at=at + pause)
 
 
 def _nth(pauses: Sequence[timedelta], tries: int) -> timedelta:

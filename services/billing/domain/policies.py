@@ -31,6 +31,7 @@ class BillingPolicy:
     proration: Literal["actual", "thirty", "year365"] = "actual"
     allocation: Literal["oldest_first", "rent_first"] = "oldest_first"
     nsf_fee_cents: int = 0
+    autopay_retry_days: tuple[int, ...] = (3, 3)
     grace_days: int = 5
     grace_convention: Literal["full_days", "nth_day"] = "full_days"
     grace_business_days: bool = False

@@ -19,6 +19,8 @@ _MOST_UNITS: Final = 100_000
 _DEAREST: Final = Decimal(1_000)
 FIRST_STAGE: Final = -60
 LAST_STAGE: Final = 365
+MOST_RETRIES: Final = 4
+LONGEST_PAUSE: Final = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,14 @@ def _stages(value: object) -> tuple[int, ...]:
     if len(set(stages)) < len(stages):
         raise Unfit("names a stage twice")
     return tuple(sorted(stages))
+
+
+def _pauses(value: object) -> tuple[int, ...]:
+    if not isinstance(value, list | tuple):
+        raise Unfit(f"{value!r} is not a list of days such as [3, 3]")
+    if len(value) > MOST_RETRIES:
+        raise Unfit(f"more than {MOST_RETRIES} more attempts are harassment, and card networks fine them")
+    return tuple(documents.whole(1, LONGEST_PAUSE)(item) for item in value)
 
 
 def _days(value: object) -> tuple[date, ...]:
@@ -139,6 +149,15 @@ POLICY_FIELDS: Final = (
         _scalar(documents.cents),
         _as_it_is,
         "2500",
+    ),
+    PolicyField(
+        "autopay_retry_days",
+        _MONEY,
+        "After how many days a charge by autopay that was declined is tried again: one number for each"
+        " further attempt. An empty list: never.",
+        _scalar(_pauses),
+        list,
+        "3,3",
     ),
     PolicyField(
         "grace_days",

@@ -1,5 +1,7 @@
 """All SQL of billing, one file per aggregate."""
 
+from services.billing.store.autopay import AutopayStore
+from services.billing.store.charges import ChargeStore, WebhookStore
 from services.billing.store.invoices import InvoiceStore
 from services.billing.store.leases import LeaseStore
 from services.billing.store.ledgers import LedgerStore
@@ -8,10 +10,13 @@ from services.billing.store.policies import PolicyStore
 from services.billing.store.runs import RunStore
 
 __all__ = [
+    "AutopayStore",
+    "ChargeStore",
     "InvoiceStore",
     "LeaseStore",
     "LedgerStore",
     "PaymentStore",
     "PolicyStore",
     "RunStore",
+    "WebhookStore",
 ]

@@ -186,9 +186,15 @@ AUTOPAY = (
     """create index ix_autopay_charges_next_try_at on autopay_charges (next_try_at)
         where state in ('planned', 'claimed', 'processing', 'unknown')""",
     "create index ix_autopay_charges_account_id on autopay_charges (account_id)",
+    # `news` waits for the payment that it is about, where that is not booked yet.
     """create table webhook_events (
-        gateway text not null, event_id text not null, event_type text not null, outcome text not null,
+        gateway text not null, event_id text not null, event_type text not null, reference text, news jsonb,
+        created_at timestamptz not null,
+        outcome text not null constraint ck_webhook_events_outcome
+            check (outcome in ('done', 'ignored', 'not_ours', 'waiting')),
         received_at timestamptz not null, constraint pk_webhook_events primary key (gateway, event_id))""",
+    """create index ix_webhook_events_reference on webhook_events (gateway, reference)
+        where outcome = 'waiting'""",
 )
 
 REMINDERS = (

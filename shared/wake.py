@@ -1,4 +1,4 @@
-"""What wakes the senders: PostgreSQL's NOTIFY, a poll for when that is deaf, and the wish to stop."""
+"""What wakes a worker that takes rows: PostgreSQL's NOTIFY, its own poll, and the wish to stop."""
 
 import asyncio
 from typing import Final
@@ -6,7 +6,6 @@ from typing import Final
 import asyncpg
 import structlog
 
-from services.notifications.schema import WAKE_CHANNEL
 from shared.messaging.errors import describe
 
 RECONNECT_SECONDS: Final = 1.0
@@ -17,9 +16,10 @@ log = structlog.get_logger()
 class WakeUp:
     """A bell that nobody misses: whoever took a ticket before it rang does not wait."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, channel: str) -> None:
         """`dsn` must lead straight to PostgreSQL: LISTEN does not work through a pooler."""
         self._dsn = dsn
+        self._channel = channel
         self._rung = 0
         self._next = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -57,17 +57,17 @@ class WakeUp:
             try:
                 await self._listen_once()
             except Exception as error:  # noqa: BLE001 - polling goes on meanwhile; nothing may end the listening
-                log.info("deliveries_not_heard", error=describe(error))
+                log.info("wake_up_not_heard", channel=self._channel, error=describe(error))
             await self._pause(RECONNECT_SECONDS)
 
     async def _listen_once(self) -> None:
         connection = await asyncpg.connect(
-            self._dsn, timeout=5, server_settings={"application_name": "propman-notifications-sender"}
+            self._dsn, timeout=5, server_settings={"application_name": f"propman-wake-{self._channel}"}
         )
         over = asyncio.Event()
         try:
             connection.add_termination_listener(lambda _connection: over.set())
-            await connection.add_listener(WAKE_CHANNEL, lambda *_: self.ring())
+            await connection.add_listener(self._channel, lambda *_: self.ring())
             self.ring()  # for what was written while nobody listened
             await _first_of(over, self._stopping)
         finally:

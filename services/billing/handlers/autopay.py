@@ -1,0 +1,148 @@
+"""What is to be charged by itself today: planned, split into chunks, written down for the collectors."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.billing.handlers.invoices import outcome_of
+from services.billing.store import AutopayStore, LeaseStore, RunStore
+from services.billing.store.autopay import Enrolment, ToCharge
+from services.billing.store.runs import Run
+from shared.clock import local_date
+from shared.contracts.billing import ChargeAutopay, InvoiceToJudge
+from shared.contracts.scheduler import AutopayDue
+from shared.identity import new_id
+from shared.messaging.router import Router
+from shared.messaging.transaction import Tx
+
+CHUNK: Final = 500
+"""How many charges one command plans."""
+
+router = Router("billing")
+
+
+class LeaseUnknown(LookupError):
+    """Billing knows no lease with that id."""
+
+
+class AlreadyEnrolled(Exception):
+    """An account is charged through one method at a time."""
+
+    code = "already_enrolled"
+
+
+class NotEnrolled(Exception):
+    """There is nothing to end."""
+
+    code = "not_enrolled"
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """What a tenant left with a gateway, by the gateway's own ids."""
+
+    gateway: str
+    customer_ref: str
+    method_ref: str
+
+
+@router.on(AutopayDue)
+async def request_charges(due: AutopayDue, tx: Tx) -> None:
+    """Split the day's charges into chunks, so that replicas share them and a crash resumes where it stood."""
+    wanted = await plan_charges(tx.connection, due.as_of, property_id=due.property_id)
+    chunks = [] if due.dry_run else chunked(wanted)
+    run = Run(
+        run_id=due.occurrence_id,
+        trigger=due.topic,
+        as_of=due.as_of,
+        chunks_expected=len(chunks),
+        examined=len(wanted),
+        skipped=0,
+        started_at=tx.at,
+        finished_at=None if chunks else tx.at,
+    )
+    if not await RunStore(tx.connection).open(run):
+        return
+    for number, chunk in enumerate(chunks):
+        invoices = tuple(InvoiceToJudge(invoice_id=item.invoice_id, on=item.on) for item in chunk)
+        tx.emit(ChargeAutopay(run_id=run.run_id, chunk=number, as_of=due.as_of, invoices=invoices))
+    if run.finished:
+        tx.emit(outcome_of(run, tx.at))
+
+
+@router.on(ChargeAutopay, prefetch=2)
+async def plan_chunk(command: ChargeAutopay, tx: Tx) -> None:
+    """Write one chunk down for the collectors; what was paid or planned meanwhile is skipped."""
+    ids = [item.invoice_id for item in command.invoices]
+    planned = await write_charges(tx, ids, as_of=command.as_of)
+    run = await RunStore(tx.connection).finish_chunk(
+        command.run_id, created=planned, skipped=len(ids) - planned, problems=(), at=tx.at
+    )
+    if run is not None and run.finished:
+        tx.emit(outcome_of(run, tx.at))
+
+
+def chunked(wanted: Sequence[ToCharge]) -> list[Sequence[ToCharge]]:
+    """The work in pieces of `CHUNK`."""
+    return [wanted[start : start + CHUNK] for start in range(0, len(wanted), CHUNK)]
+
+
+async def plan_charges(
+    connection: AsyncConnection,
+    as_of: datetime,
+    *,
+    property_id: UUID | None = None,
+    invoice_ids: Collection[UUID] | None = None,
+) -> list[ToCharge]:
+    """What is to be charged at a moment, each invoice judged by the date it is at its property."""
+    today = {name: local_date(as_of, name) for name in await LeaseStore(connection).time_zones()}
+    return await AutopayStore(connection).to_charge(today, property_id=property_id, invoice_ids=invoice_ids)
+
+
+async def write_charges(tx: Tx, invoice_ids: Collection[UUID], *, as_of: datetime) -> int:
+    """Plan charges for these invoices as far as they still need one; returns how many were new."""
+    wanted = await plan_charges(tx.connection, as_of, invoice_ids=invoice_ids)
+    return await AutopayStore(tx.connection).plan(wanted, tx.cause.correlation_id, tx.at)
+
+
+async def enrol(tx: Tx, lease_id: UUID, method: Method, from_on: date | None) -> Enrolment:
+    """Charge an account's invoices by themselves, those due on a day or later.
+
+    Raises `LeaseUnknown` and `AlreadyEnrolled`.
+    """
+    store = AutopayStore(tx.connection)
+    account = await store.account_of(lease_id)
+    if account is None:
+        raise LeaseUnknown(f"billing knows no lease {lease_id}")
+    account_id, _, time_zone = account
+    enrolment = Enrolment(
+        enrolment_id=new_id(),
+        account_id=account_id,
+        gateway=method.gateway,
+        customer_ref=method.customer_ref,
+        method_ref=method.method_ref,
+        enrolled_on=from_on or local_date(tx.at, time_zone),
+    )
+    if not await store.enrol(enrolment):
+        raise AlreadyEnrolled(f"account {account_id} is enrolled already; end that enrolment first")
+    return enrolment
+
+
+async def end_enrolment(tx: Tx, lease_id: UUID, reason: str) -> Enrolment:
+    """Charge an account by itself no more; what a gateway was asked for already goes its way.
+
+    Raises `LeaseUnknown` and `NotEnrolled`.
+    """
+    store = AutopayStore(tx.connection)
+    account = await store.account_of(lease_id)
+    if account is None:
+        raise LeaseUnknown(f"billing knows no lease {lease_id}")
+    account_id, _, time_zone = account
+    ended = await store.end(account_id, local_date(tx.at, time_zone), reason)
+    if ended is None:
+        raise NotEnrolled(f"account {account_id} is not enrolled in autopay")
+    return ended
