@@ -6,6 +6,7 @@ import pytest
 
 from services.leasing.domain.charges import Charge
 from services.leasing.domain.portfolio import UnreadableFile, read_portfolio
+from services.leasing.domain.terms import RentChange
 from shared.clock import zone
 from tests.leasing.files import a_file, a_row
 
@@ -59,6 +60,14 @@ def test_every_mistake_of_a_row_is_reported_with_its_column() -> None:
         ("due_day", "first"),
         ("ends_on", "2025-12-31"),
         ("charges", "pet_rent:35"),
+        ("charges", "pet_rent:Pet:35:once:2025-12-31"),
+        ("frequency", "daily"),
+        ("rent_changes", "1300.00"),
+        ("rent_changes", "2026-01-01:1300.00"),
+        ("rent_changes", "2026-03-01:1300;2026-03-01:1400"),
+        ("free_months", "March"),
+        ("free_months", "2025-12"),
+        ("rolls_over", "perhaps"),
         ("channel", "pigeon"),
         ("locale", "English"),
         ("currency", "dollars"),
@@ -116,3 +125,54 @@ def test_later_rows_may_leave_out_what_an_earlier_one_said_of_the_property() -> 
 def test_a_file_that_is_no_portfolio_is_refused_with_its_reason(data: bytes, reason: str) -> None:
     with pytest.raises(UnreadableFile, match=reason):
         read_portfolio(data, zone)
+
+
+def test_terms_are_read_as_they_are_written() -> None:
+    row = a_row(ends_on="2026-12-31", rent_changes="2026-07-01:1,300.00", free_months="2026-12; 2026-02")
+    row |= {"rolls_over": "Yes", "charges": "tax:Tax:120:annual:2026-03-01:2026-12-31"}
+    weekly = a_row(unit="2", frequency="Four-weekly", rolls_over="no")
+
+    fixed, four_weekly = (found.terms for found in read_portfolio(a_file(row, weekly), zone).rows)
+
+    assert fixed.rent_changes == (RentChange(effective_on=date(2026, 7, 1), rent_cents=130_000),)
+    assert (fixed.free_periods, fixed.rolls_over) == (("2026-02", "2026-12"), True)
+    assert (fixed.charges[0].frequency, fixed.charges[0].ends_on) == ("annual", date(2026, 12, 31))
+    assert (four_weekly.frequency, four_weekly.rolls_over) == ("four_weekly", False)
+
+
+def test_a_file_from_before_there_were_terms_means_what_it_meant() -> None:
+    old = (
+        "property,time_zone,unit,tenant_name,tenant_email,rent,starts_on\n"
+        "Maple Court,America/New_York,1A,Ann Lee,ann@example.com,1250.00,2026-01-01\n"
+    )
+
+    assert read_portfolio(old.encode(), zone) == read_portfolio(a_file(a_row()), zone)
+
+
+def test_a_further_tenant_of_a_lease_may_leave_out_its_terms() -> None:
+    main = a_row(ends_on="2026-12-31", due_day="5", charges="pet_rent:Pet:35")
+    further = a_row(unit="1a", property="maple  court", tenant_email="luis@example.com", rent="")
+
+    first, second = read_portfolio(a_file(main, further), zone).rows
+
+    assert (second.terms, second.lease_key()) == (first.terms, first.lease_key())
+    assert second.tenant.email == "luis@example.com"
+
+
+def test_a_lease_needs_its_rent_before_its_further_tenants() -> None:
+    elsewhere = a_row(unit="1B", tenant_email="luis@example.com", rent="")
+    later = a_row(starts_on="2027-01-01", tenant_email="luis@example.com", rent="")
+
+    assert problems(a_file(a_row(), elsewhere, later)) == [(3, "rent"), (4, "rent")]
+
+
+def test_a_bad_row_of_a_lease_takes_its_good_rows_with_it() -> None:
+    bad = a_row(tenant_email="nobody", rent="")
+
+    portfolio = read_portfolio(a_file(a_row(), bad, a_row(unit="2")), zone)
+
+    assert [(problem.line, problem.column) for problem in portfolio.problems] == [
+        (3, "tenant_email"),
+        (2, "-"),
+    ]
+    assert [row.unit for row in portfolio.rows] == ["2"]

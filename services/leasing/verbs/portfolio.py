@@ -2,6 +2,7 @@
 
 import csv
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Final
@@ -31,38 +32,76 @@ from shared.hosting import open_transactions
 
 STANDARD_INPUT: Final = "-"
 
-_SAMPLES: Final = (
-    (
-        *(
-            "Cedar House",
-            "12 Cedar Street, Albany NY",
-            "America/New_York",
-            "42.6526",
-            "-73.7562",
-            "USD",
-            "1A",
-        ),
-        *("Ann Lee", "ann.lee@example.com", "+1 518 555 0100", "en", "email"),
-        *("1250.00", "1", "2026-01-01", "2036-12-31", "pet_rent:Pet rent:35.00;parking:Parking:50.00"),
-    ),
-    (
-        *("Cedar House", "", "", "", "", "", "1B"),
-        *("Luis Ortega", "luis@example.com", "+1 518 555 0101", "es", "sms"),
-        *("1180.00", "5", "2026-03-15", "", ""),
-    ),
+_SAMPLES: Final[tuple[Mapping[str, str], ...]] = (
+    {
+        "property": "Cedar House",
+        "address": "12 Cedar Street, Albany NY",
+        "time_zone": "America/New_York",
+        "latitude": "42.6526",
+        "longitude": "-73.7562",
+        "currency": "USD",
+        "unit": "1A",
+        "tenant_name": "Ann Lee",
+        "tenant_email": "ann.lee@example.com",
+        "tenant_phone": "+1 518 555 0100",
+        "locale": "en",
+        "channel": "email",
+        "rent": "1250.00",
+        "due_day": "1",
+        "starts_on": "2026-01-01",
+        "ends_on": "2026-12-31",
+        "charges": "pet_rent:Pet rent:35.00;boiler:Boiler inspection:120.00:annual:2026-03-01;"
+        "parking:Parking:50.00:monthly:2026-04-01:2026-09-30",
+        "rent_changes": "2026-07-01:1290.00",
+        "free_months": "2026-02",
+        "rolls_over": "yes",
+    },
+    {
+        "property": "Cedar House",
+        "unit": "1A",
+        "tenant_name": "Noor Haddad",
+        "tenant_email": "noor@example.com",
+        "starts_on": "2026-01-01",
+    },
+    {
+        "property": "Cedar House",
+        "unit": "1B",
+        "tenant_name": "Luis Ortega",
+        "tenant_email": "luis@example.com",
+        "tenant_phone": "+1 518 555 0101",
+        "locale": "es",
+        "channel": "sms",
+        "rent": "295.00",
+        "starts_on": "2026-03-16",
+        "frequency": "weekly",
+    },
 )
 
 
 def export_template() -> None:
-    """Print a sample file to fill in: the header and two leases of one property."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    r"""Print a sample file to fill in: two leases of one property, the first of them with two tenants.
+
+    A further tenant of a lease is a further row of the same property, unit and start, which may leave out the
+    terms. What a later row leaves out of its property is what an earlier one said.
+
+    \b
+    charges       CODE:TEXT:AMOUNT[:FREQUENCY[:FROM[:TO]]], separated by semicolons;
+                  monthly, quarterly, annual or once; without FROM and TO as long as the lease
+    due_day       day of the month; empty is 1
+    ends_on       the agreed end; empty goes on from month to month
+    frequency     monthly, weekly or four_weekly; empty is monthly
+    rent_changes  DATE:AMOUNT, separated by semicolons: the rent from that day on
+    free_months   YYYY-MM, separated by semicolons
+    rolls_over    yes: it goes on from month to month after the agreed end; empty is no
+    """
+    writer = csv.DictWriter(sys.stdout, COLUMNS, restval="", lineterminator="\n")
+    writer.writeheader()
     writer.writerows(_SAMPLES)
 
 
 async def import_file(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE.csv", help="One row per lease, UTF-8; - reads standard input.")
+        Path, typer.Argument(metavar="FILE.csv", help="One row per lease and tenant, UTF-8; - reads stdin.")
     ],
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Keep the good rows of a bad file.")] = False,
     dry_run: DryRunOption = False,
@@ -71,7 +110,8 @@ async def import_file(
     r"""Add the leases of a file, with the properties, units and tenants they mention first.
 
     Properties are recognised by name, tenants by e-mail address; what is stored already stays as it is, so
-    the same file may be imported again. Nothing of a file with a bad row is kept, unless --skip-bad.
+    the same file may be imported again. Nothing of a file with a bad row is kept, unless --skip-bad, and a
+    lease never without one of its tenants. The columns: `propman leasing export-template --help`.
 
     \b
     Examples:
