@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.billing.domain.documents import BadDocument
+from services.billing.domain.fee_caps import PercentOfRentCap
 from services.billing.domain.fee_postings import FeeLine, missing, postings
 from services.billing.domain.fee_rules import Fixed, Flat
 from services.billing.domain.jurisdictions import UnlawfulPolicy
@@ -55,14 +56,10 @@ def test_the_next_posting_of_interest_is_a_month_after_the_first_fee_date() -> N
 def test_waived_interest_is_a_line_also_where_it_is_posted_later() -> None:
     case = a_case(interest_apr="12", waivers=[{"on": "2025-03-31", "of": "interest"}])
 
-    assert (
-        lines(case, "2025-04-30")
-        == [
-            ("interest", "interest", "2025-04-07", 1_216),
-            ("waiver", "interest", "2025-03-31", 0),
-        ]
-        or sum(line[3] for line in lines(case, "2025-04-30")) == 1_216 - 986
-    )
+    assert lines(case, "2025-04-30") == [
+        ("interest", "interest", "2025-04-07", 1_216),
+        ("waiver", "interest", "2025-04-07", -986),
+    ]
 
 
 def test_a_waiver_is_a_line_of_its_own_from_the_day_it_was_given() -> None:
@@ -175,8 +172,6 @@ def test_a_billing_policy_of_an_unknown_place_is_refused() -> None:
 
 
 def test_a_policy_is_judged_for_every_rent_it_is_for() -> None:
-    from services.billing.domain.fee_caps import PercentOfRentCap
-
     policy = BillingPolicy(
         late_fee_rules=A_FEE, late_fee_cap=PercentOfRentCap(Decimal(5)), jurisdiction="new_york"
     )
