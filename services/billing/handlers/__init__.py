@@ -1,7 +1,7 @@
 """What billing does on each message. One function per message; the rules are in `domain`."""
 
-from services.billing.handlers import autopay, copies, invoices
+from services.billing.handlers import autopay, copies, invoices, late_fees
 from shared.messaging.router import Router
 
 router = Router("billing")
-router.include(autopay.router, copies.router, invoices.router)
+router.include(autopay.router, copies.router, invoices.router, late_fees.router)

@@ -2,6 +2,7 @@
 
 from services.billing.store.autopay import AutopayStore
 from services.billing.store.charges import ChargeStore, WebhookStore
+from services.billing.store.fees import FeeStore
 from services.billing.store.invoices import InvoiceStore
 from services.billing.store.leases import LeaseStore
 from services.billing.store.ledgers import LedgerStore
@@ -12,6 +13,7 @@ from services.billing.store.runs import RunStore
 __all__ = [
     "AutopayStore",
     "ChargeStore",
+    "FeeStore",
     "InvoiceStore",
     "LeaseStore",
     "LedgerStore",

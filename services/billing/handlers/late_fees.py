@@ -1,0 +1,285 @@
+"""Late fees in the ledger: judged under the account's lock, posted as the lines that are missing.
+
+`judge_accounts` is all there is: runs, payments, reversals, waivers and holds end in it, so it does not
+matter which of them noticed first.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from itertools import count
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.billing.domain.documents import BadDocument
+from services.billing.domain.fee_policy import fee_policy_of
+from services.billing.domain.fee_postings import FeeLine, Postings, missing, postings
+from services.billing.domain.late_terms import Case, LateTerms
+from services.billing.domain.lawful_policies import profile_of
+from services.billing.domain.policies import BillingPolicy
+from services.billing.handlers.invoices import outcome_of
+from services.billing.handlers.settling import Settlement, announce, lock_accounts, replay_accounts
+from services.billing.jurisdictions import profiles
+from services.billing.store import FeeStore, PolicyStore, RunStore
+from services.billing.store.fees import DueInvoice, LateInvoice, NewLine
+from services.billing.store.runs import Run
+from shared.clock import local_date
+from shared.contracts.billing import (
+    ApplyLateFees,
+    InvoiceFact,
+    InvoiceOverdue,
+    InvoiceToJudge,
+    LateFeeApplied,
+    LateFeeWaived,
+)
+from shared.contracts.scheduler import LateFeesDue
+from shared.messaging.router import Router
+from shared.messaging.transaction import Tx
+
+CHUNK: Final = 500
+"""How many invoices one command judges."""
+
+MOST_ROUNDS: Final = 50
+"""A fee may take money from a newer invoice, and so on: as many rounds as an account has late invoices."""
+
+_POSTED_BY: Final = "late fees"
+
+router = Router("billing")
+
+
+class FeesDoNotSettle(RuntimeError):
+    """Judging and settling an account went round in circles: a defect of the rules."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an invoice lacks, and when it is to be looked at again."""
+
+    invoice: LateInvoice
+    lines: tuple[FeeLine, ...] = ()
+    next_check_on: date | None = None
+    first_fee_on: date | None = None
+    problem: str | None = None
+
+
+@dataclass(slots=True)
+class Judged:
+    """What judging accounts came to."""
+
+    verdicts: dict[UUID, Verdict] = field(default_factory=dict)
+    """The last verdict on each invoice that was looked at."""
+    posted: list[NewLine] = field(default_factory=list)
+    overdue: list[LateInvoice] = field(default_factory=list)
+    settlement: Settlement = field(default_factory=Settlement)
+
+    @property
+    def changed(self) -> set[UUID]:
+        """Invoices on which something was posted, or that became overdue."""
+        posted = {new.invoice.invoice_id for new in self.posted}
+        return posted | {invoice.invoice_id for invoice in self.overdue}
+
+    @property
+    def problems(self) -> list[str]:
+        """Invoices that could not be judged, each with the reason."""
+        return [verdict.problem for verdict in self.verdicts.values() if verdict.problem]
+
+
+@router.on(LateFeesDue)
+async def request_late_fees(due: LateFeesDue, tx: Tx) -> None:
+    """Split what is due for a look into chunks: replicas share it, and a crash resumes where it stood."""
+    found = await due_invoices(tx.connection, due.as_of, property_id=due.property_id)
+    chunks = [] if due.dry_run else chunked(found)
+    run = Run(
+        run_id=due.occurrence_id,
+        trigger=due.topic,
+        as_of=due.as_of,
+        chunks_expected=len(chunks),
+        examined=len(found),
+        skipped=0,
+        started_at=tx.at,
+        finished_at=None if chunks else tx.at,
+    )
+    if not await RunStore(tx.connection).open(run):
+        return
+    for number, chunk in enumerate(chunks):
+        judged = tuple(InvoiceToJudge(invoice_id=item.invoice_id, on=item.on) for item in chunk)
+        tx.emit(ApplyLateFees(run_id=run.run_id, chunk=number, as_of=due.as_of, invoices=judged))
+    if run.finished:
+        tx.emit(outcome_of(run, tx.at))
+
+
+@router.on(ApplyLateFees, prefetch=2)
+async def apply_late_fees(command: ApplyLateFees, tx: Tx) -> None:
+    """Judge one chunk; the chunk that completes the run reports its outcome, once."""
+    done = await apply_chunk(tx, {item.invoice_id: item.on for item in command.invoices})
+    skipped = len({item.invoice_id for item in command.invoices} - done.changed)
+    run = await RunStore(tx.connection).finish_chunk(
+        command.run_id, created=len(done.posted), skipped=skipped, problems=done.problems, at=tx.at
+    )
+    if run is not None and run.finished:
+        tx.emit(outcome_of(run, tx.at))
+
+
+async def due_invoices(
+    connection: AsyncConnection, as_of: datetime, *, property_id: UUID | None
+) -> list[DueInvoice]:
+    """The invoices to look at, each at the date it is at its property."""
+    store = FeeStore(connection)
+    today = {name: local_date(as_of, name) for name in await store.time_zones()}
+    return await store.due(today, property_id)
+
+
+def chunked(found: Sequence[DueInvoice]) -> list[Sequence[DueInvoice]]:
+    """The work in pieces of `CHUNK`."""
+    return [found[start : start + CHUNK] for start in range(0, len(found), CHUNK)]
+
+
+async def apply_chunk(tx: Tx, wanted: Mapping[UUID, date]) -> Judged:
+    """Judge the accounts of these invoices under their lock, and say what came of it."""
+    accounts = await FeeStore(tx.connection).accounts_of(wanted)
+    dates: dict[UUID, date] = {}
+    for invoice_id, account_id in accounts.items():
+        dates[account_id] = max(wanted[invoice_id], dates.get(account_id, wanted[invoice_id]))
+    await lock_accounts(tx, dates)
+    judged = await judge_accounts(tx, dates)
+    await announce(tx, judged.settlement, "fee_reversal")
+    return judged
+
+
+async def reconsider_fees(tx: Tx, account_ids: Iterable[UUID], on: date | Mapping[UUID, date]) -> Settlement:
+    """Bring the late fees of accounts to what is now known of them, after money came or went.
+
+    The accounts are locked already. The caller announces the settlement together with its own.
+    """
+    ids = list(account_ids)
+    dates = dict.fromkeys(ids, on) if isinstance(on, date) else {key: on[key] for key in ids}
+    return (await judge_accounts(tx, dates)).settlement
+
+
+async def judge_accounts(tx: Tx, dates: Mapping[UUID, date]) -> Judged:
+    """Post what is missing, settle, and judge again, until nothing is missing; then say what was posted."""
+    judged = Judged()
+    left = set(dates)
+    for _ in range(MOST_ROUNDS):
+        verdicts = await _judge(tx, left, dates)
+        judged.verdicts |= {item.invoice.invoice_id: item for item in verdicts}
+        fresh = [new for verdict in verdicts for new in _numbered(verdict)]
+        if not fresh:
+            break
+        await FeeStore(tx.connection).add(fresh, by=_POSTED_BY, at=tx.at)
+        judged.posted += fresh
+        left = {new.invoice.account_id for new in fresh}
+        judged.settlement = judged.settlement.then(await replay_accounts(tx, left))
+    else:
+        raise FeesDoNotSettle(f"accounts {sorted(map(str, left))} do not settle")
+    await _mark(tx, judged)
+    _say(tx, judged)
+    return judged
+
+
+async def _judge(tx: Tx, account_ids: set[UUID], dates: Mapping[UUID, date]) -> list[Verdict]:
+    found = await FeeStore(tx.connection).load(account_ids)
+    late = [invoice for invoice in found if invoice.due_on < dates[invoice.account_id]]
+    policies = await PolicyStore(tx.connection).snapshots({invoice.terms_id for invoice in late})
+    return [judge(invoice, policies[invoice.terms_id], dates[invoice.account_id]) for invoice in late]
+
+
+def judge(invoice: LateInvoice, policy: BillingPolicy, on: date) -> Verdict:
+    """What an invoice lacks at a date under the terms it was issued with."""
+    try:
+        found = posted_as(invoice, policy, on)
+    except BadDocument as problem:  # a profile that is not there any more
+        return Verdict(invoice, next_check_on=invoice.next_check_on, problem=f"{invoice.number}: {problem}")
+    known = [line for line in invoice.lines if line.counts_on <= on]
+    charges_anything = policy.late_fee_rules or policy.interest_apr
+    return Verdict(
+        invoice,
+        lines=tuple(missing(found.lines, known, invoice.currency)),
+        next_check_on=found.next_on if invoice.state == "open" else None,
+        first_fee_on=found.found.first_fee_on if charges_anything else None,
+    )
+
+
+def posted_as(invoice: LateInvoice, policy: BillingPolicy, on: date) -> Postings:
+    """The lines that an invoice should have at a date."""
+    return postings(case_of(invoice, policy), on, profile_of(policy, profiles()))
+
+
+def case_of(invoice: LateInvoice, policy: BillingPolicy) -> Case:
+    """An invoice as late fees see it."""
+    terms = LateTerms(
+        due_on=invoice.due_on,
+        rent_cents=invoice.rent_cents,
+        charges_cents=max(invoice.charge_cents, 0),
+        period_starts_on=invoice.period_starts_on,
+        period_ends_on=invoice.period_ends_on,
+        units=policy.units_in_structure,
+        currency=invoice.currency,
+        policy=fee_policy_of(policy),
+    )
+    charges = invoice.charge_receipts if policy.late_basis == "rent_and_charges" else ()
+    return Case(
+        terms=terms,
+        receipts=(*invoice.rent_receipts, *charges),
+        holds=tuple(invoice.holds),
+        waivers=tuple(invoice.waivers),
+    )
+
+
+def _numbered(verdict: Verdict) -> Iterator[NewLine]:
+    positions = count(verdict.invoice.last_position + 1)
+    return (NewLine(verdict.invoice, next(positions), line) for line in verdict.lines)
+
+
+async def _mark(tx: Tx, judged: Judged) -> None:
+    marks: list[dict[str, Any]] = []
+    for verdict in judged.verdicts.values():
+        invoice = verdict.invoice
+        overdue = invoice.overdue_on is None and invoice.state == "open" and invoice.balance_cents > 0
+        if overdue:
+            judged.overdue.append(invoice)
+        elif verdict.next_check_on == invoice.next_check_on:
+            continue
+        since = invoice.due_on + timedelta(days=1) if overdue else invoice.overdue_on
+        marks.append(
+            {
+                "invoice_id": invoice.invoice_id,
+                "next_check_on": verdict.next_check_on,
+                "overdue_on": since,
+            }
+        )
+    await FeeStore(tx.connection).mark(marks)
+
+
+def _say(tx: Tx, judged: Judged) -> None:
+    for invoice in judged.overdue:
+        verdict = judged.verdicts[invoice.invoice_id]
+        overdue_on = invoice.due_on + timedelta(days=1)
+        tx.emit(InvoiceOverdue(**_stated(invoice), overdue_on=overdue_on, first_fee_on=verdict.first_fee_on))
+    for new in judged.posted:
+        tx.emit(*_fee_fact(new, judged.verdicts[new.invoice.invoice_id].invoice))
+
+
+def _fee_fact(new: NewLine, invoice: LateInvoice) -> list[InvoiceFact]:
+    """What is said of a line, with the invoice as it stands when all is posted."""
+    line = new.line
+    stated = _stated(invoice) | {
+        "fee_id": uuid5(invoice.invoice_id, f"line {new.position}"),
+        "fee_kind": "interest" if line.rule == "interest" else "late_fee",
+        "rule": line.rule,
+        "formula": line.formula,
+        "on": line.counts_on,
+        "total_fee_cents": invoice.fee_cents,
+    }
+    if line.kind != "waiver":
+        return [LateFeeApplied(**stated, amount_cents=line.amount_cents)]
+    if line.amount_cents > 0:  # less is waived because less is owed, which its own line says
+        return []
+    return [LateFeeWaived(**stated, amount_cents=-line.amount_cents, reason=line.formula)]
+
+
+def _stated(invoice: LateInvoice) -> dict[str, Any]:
+    """What every fact about an invoice says."""
+    return {name: getattr(invoice, name) for name in InvoiceFact.model_fields}
