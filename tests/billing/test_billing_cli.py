@@ -1,58 +1,33 @@
 """The billing commands as an operator types them."""
 
 import json
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from propman.dev import ServerUrls
-from services.billing.schema import metadata
-from shared.messaging.tables import inbox, outbox
-from shared.messaging.transaction import Transactions
+from shared.messaging.tables import outbox
+from tests.billing.office import Office
 from tests.support.builders import a_lease, a_property
-from tests.support.commands import Ran, run_propman
+from tests.support.commands import run_propman
 from tests.support.databases import TestDatabases
-from tests.support.messages import count_rows, deliver, deliver_batch
-
-
-@dataclass
-class Billing:
-    """Billing's database, and its commands on it."""
-
-    transactions: Transactions
-    environment: dict[str, str]
-
-    async def run(self, *words: str) -> Ran:
-        return await run_propman("billing", *words, environment=self.environment)
-
-    async def rows(self) -> dict[str, int]:
-        tables = [*metadata.sorted_tables, inbox, outbox]
-        return {table.name: await count_rows(self.transactions, table) for table in tables}
+from tests.support.messages import deliver, deliver_batch
 
 
 @pytest.fixture
-async def billing(databases: TestDatabases, servers: ServerUrls) -> AsyncIterator[Billing]:
+async def billing(office: Office) -> Office:
+    """A property with two leases."""
     from services.billing.handlers import router
 
-    async with databases.transactions("billing") as transactions:
-        place = a_property()
-        await deliver(transactions, router, place)
-        await deliver_batch(
-            transactions,
-            router,
-            [a_lease(property_id=place.property_id), a_lease(property_id=place.property_id)],
-        )
-        environment = {
-            "BILLING_DATABASE_URL": await databases.url("billing"),
-            "PROPMAN_RABBITMQ_URL": servers.rabbitmq_url,
-        }
-        yield Billing(transactions, environment)
+    place = a_property()
+    leases = [a_lease(property_id=place.property_id), a_lease(property_id=place.property_id)]
+    await deliver(office.transactions, router, place)
+    await deliver_batch(office.transactions, router, leases)
+    return office
 
 
-async def test_a_dry_run_writes_nothing_and_shows_what_the_real_run_does(billing: Billing) -> None:
+async def test_a_dry_run_writes_nothing_and_shows_what_the_real_run_does(billing: Office) -> None:
     before = await billing.rows()
     dry = await billing.run("generate-monthly-invoices", "--month", "2026-12", "--dry-run", "--json")
     between = await billing.rows()
@@ -65,7 +40,7 @@ async def test_a_dry_run_writes_nothing_and_shows_what_the_real_run_does(billing
     assert (await billing.rows())["invoices"] == 2
 
 
-async def test_a_second_run_says_that_there_is_nothing_to_do_and_exits_0(billing: Billing) -> None:
+async def test_a_second_run_says_that_there_is_nothing_to_do_and_exits_0(billing: Office) -> None:
     await billing.run("generate-monthly-invoices", "--month", "2026-12")
     again = await billing.run("generate_monthly_invoices", "--month", "2026-12")
 
@@ -73,7 +48,7 @@ async def test_a_second_run_says_that_there_is_nothing_to_do_and_exits_0(billing
     assert "Nothing to do: 2 leases are billed already." in again.err
 
 
-async def test_enqueue_publishes_the_trigger_and_issues_nothing_itself(billing: Billing) -> None:
+async def test_enqueue_publishes_the_trigger_and_issues_nothing_itself(billing: Office) -> None:
     ran = await billing.run("generate-monthly-invoices", "--month", "2026-12", "--enqueue", "--json")
 
     assert ran.code == 0
@@ -122,7 +97,7 @@ async def test_enqueue_publishes_the_trigger_and_issues_nothing_itself(billing: 
     ],
 )
 async def test_bad_input_is_one_readable_line_and_its_exit_code(
-    billing: Billing, words: tuple[str, ...], code: int, said: str
+    billing: Office, words: tuple[str, ...], code: int, said: str
 ) -> None:
     ran = await billing.run(*words)
 
@@ -132,7 +107,7 @@ async def test_bad_input_is_one_readable_line_and_its_exit_code(
     assert ran.out == ""
 
 
-async def test_an_invoice_is_shown_with_its_lines_and_payments(billing: Billing) -> None:
+async def test_an_invoice_is_shown_with_its_lines_and_payments(billing: Office) -> None:
     await billing.run("generate-monthly-invoices", "--month", "2026-12")
     paid = await billing.run(
         "record-payment", "--invoice", "INV-2026-000001", "--amount", "2,000.00", "--reference", "CHK-1"
@@ -147,7 +122,7 @@ async def test_an_invoice_is_shown_with_its_lines_and_payments(billing: Billing)
     assert [item["number"] for item in listed.json] == ["INV-2026-000001"]
 
 
-async def test_an_unreachable_database_is_one_line_and_exit_3(billing: Billing) -> None:
+async def test_an_unreachable_database_is_one_line_and_exit_3(billing: Office) -> None:
     billing.environment["BILLING_DATABASE_URL"] = "postgresql://a:secret@127.0.0.1:9/none"
     ran = await billing.run("invoices", "list")
 
@@ -157,7 +132,7 @@ async def test_an_unreachable_database_is_one_line_and_exit_3(billing: Billing) 
 
 
 async def test_a_missing_migration_is_one_line_that_says_what_to_run(
-    billing: Billing, servers: ServerUrls, databases: TestDatabases
+    billing: Office, servers: ServerUrls, databases: TestDatabases
 ) -> None:
     billing.environment["BILLING_DATABASE_URL"] = servers.postgres_url
     ran = await billing.run("invoices", "list")
@@ -166,7 +141,7 @@ async def test_a_missing_migration_is_one_line_that_says_what_to_run(
     assert "propman db migrate" in ran.err
 
 
-async def test_a_missing_setting_is_named(billing: Billing) -> None:
+async def test_a_missing_setting_is_named(billing: Office) -> None:
     del billing.environment["BILLING_DATABASE_URL"]
     ran = await billing.run("invoices", "list")
 
@@ -174,13 +149,13 @@ async def test_a_missing_setting_is_named(billing: Billing) -> None:
     assert "BILLING_DATABASE_URL" in ran.err
 
 
-async def test_python_m_services_billing_is_the_same_command(billing: Billing, tmp_path: Path) -> None:
+async def test_python_m_services_billing_is_the_same_command(billing: Office, tmp_path: Path) -> None:
     ran = await run_propman("invoices", "list", environment=billing.environment, module="services.billing")
 
     assert ran.code == 0
 
 
-async def test_the_asyncapi_document_names_what_is_sent_and_taken(billing: Billing) -> None:
+async def test_the_asyncapi_document_names_what_is_sent_and_taken(billing: Office) -> None:
     ran = await billing.run("asyncapi")
 
     document = json.loads(ran.out)

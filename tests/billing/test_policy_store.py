@@ -64,7 +64,7 @@ async def test_a_version_is_kept_as_it_was_set(transactions: Transactions) -> No
     async with transactions.command("test") as tx:
         added = await PolicyStore(tx.connection).add(version)
         again = await PolicyStore(tx.connection).add(version)
-        book = await PolicyStore(tx.connection).book()
+        book = await PolicyStore(tx.connection).book({})
 
     assert (added, again) == (True, False)
     assert book.history(version.scope, version.scope_id) == [version]

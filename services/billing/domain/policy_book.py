@@ -13,6 +13,8 @@ Scope = Literal["portfolio", "property", "lease"]
 PORTFOLIO: Final = UUID(int=0)
 """The scope id of what holds for everything."""
 
+_DEPTH: Final[Mapping[Scope, int]] = {"portfolio": 1, "property": 2, "lease": 3}
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -42,9 +44,10 @@ class PolicyVersion:
     effective_on: date
     terms: Mapping[str, Any]
     """The whole layer, as `read_layer` keeps it."""
-    reason: str | None
-    set_by: str
-    set_at: datetime
+    reason: str | None = None
+    set_by: str = ""
+    set_at: datetime | None = None
+    """When it was kept; None while it is only planned."""
 
 
 def in_force(versions: Iterable[PolicyVersion], on: date) -> PolicyVersion | None:
@@ -65,6 +68,10 @@ class PolicyBook:
             self._versions.setdefault((item.scope, item.scope_id), []).append(item)
         self._made: dict[tuple[tuple[Scope, UUID, int], ...], BillingPolicy] = {}
 
+    def with_version(self, version: PolicyVersion) -> "PolicyBook":
+        """The same book with one version more."""
+        return PolicyBook([*(item for found in self._versions.values() for item in found), version])
+
     def history(self, scope: Scope, scope_id: UUID) -> list[PolicyVersion]:
         """The versions of one layer, by the day they are effective."""
         found = self._versions.get((scope, scope_id), [])
@@ -82,6 +89,16 @@ class PolicyBook:
         if key not in self._made:
             self._made[key] = policy_of(item.terms for item in layers)
         return self._made[key]
+
+    def overruling(self, place: Place, on: date, names: Iterable[str]) -> list[PolicyVersion]:
+        """The versions further down than a place that decide one of these fields themselves on a day."""
+        depth = len(place.layers)
+        held = [
+            found
+            for (scope, _), versions in self._versions.items()
+            if _DEPTH[scope] > depth and (found := in_force(versions, on)) is not None
+        ]
+        return [item for item in held if set(item.terms) & set(names)]
 
     def origins(self, place: Place, on: date) -> dict[str, PolicyVersion | None]:
         """For each field the version that decides it; None where it is as by default."""

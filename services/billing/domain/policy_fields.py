@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from services.billing.domain import documents
 from services.billing.domain.documents import Fields, Unfit, decimal_text
 from services.billing.domain.fee_caps import cap_document, take_cap
 from services.billing.domain.fee_rules import document_of, take_rule
 
+Form = Literal["whole", "yes_or_no", "text", "wholes", "texts", "rules", "cap"]
 Read = Callable[[object], Any]
 Take = Callable[[Fields, str], Any]
 
@@ -28,6 +29,8 @@ class PolicyField:
     """One field: `take` reads it from a document that has it, `keep` is its JSON."""
 
     name: str
+    form: Form
+    """What kind of thing it is, for reading it from a few words."""
     topic: str
     meaning: str
     """Completes "<name>: …"; a sentence or two, as the template and the guide show it."""
@@ -93,23 +96,26 @@ _REMINDERS: Final = "Reminders"
 POLICY_FIELDS: Final = (
     PolicyField(
         "due_day",
+        "whole",
         _PERIODS,
         "The day of the month on which rent is due, 1 to 31; in a shorter month the last day, and the 31st"
-        " again in the next. null: the lease's own.",
+        " again in the next. Without one, the lease's own day.",
         _or_none(documents.whole(1, 31)),
         _as_it_is,
         "1",
     ),
     PolicyField(
         "due_after_days",
+        "whole",
         _PERIODS,
         "For weekly and four-weekly leases: so many days after the first day of the period.",
         _scalar(documents.whole(0, 28)),
         _as_it_is,
-        "0",
+        "2",
     ),
     PolicyField(
         "lead_days",
+        "whole",
         _PERIODS,
         "How many days before its first day a period is invoiced.",
         _scalar(documents.whole(0, 60)),
@@ -118,6 +124,7 @@ POLICY_FIELDS: Final = (
     ),
     PolicyField(
         "auto_generate",
+        "yes_or_no",
         _PERIODS,
         "Whether the schedule issues invoices by itself; a person always can.",
         _scalar(documents.yes_or_no),
@@ -126,6 +133,7 @@ POLICY_FIELDS: Final = (
     ),
     PolicyField(
         "proration",
+        "text",
         _PERIODS,
         "How part of a month is reckoned: actual (days of that month), thirty (months of 30 days), year365"
         " (a day is 12/365 of the month's rent).",
@@ -135,6 +143,7 @@ POLICY_FIELDS: Final = (
     ),
     PolicyField(
         "allocation",
+        "text",
         _MONEY,
         "What a payment pays first: oldest_first (by due date), or rent_first (all rent before charges and"
         " fees, so that an old fee never makes new rent late).",
@@ -144,6 +153,7 @@ POLICY_FIELDS: Final = (
     ),
     PolicyField(
         "nsf_fee_cents",
+        "whole",
         _MONEY,
         "What a payment that bounced costs, once.",
         _scalar(documents.cents),
@@ -152,6 +162,7 @@ POLICY_FIELDS: Final = (
     ),
     PolicyField(
         "autopay_retry_days",
+        "wholes",
         _MONEY,
         "After how many days a charge by autopay that was declined is tried again: one number for each"
         " further attempt. An empty list: never.",
@@ -161,6 +172,7 @@ POLICY_FIELDS: Final = (
     ),
     PolicyField(
         "grace_days",
+        "whole",
         _FEES,
         "Days after the due date on which rent may still come without a fee.",
         _scalar(documents.whole(0, _LONGEST_GRACE)),
@@ -169,6 +181,7 @@ POLICY_FIELDS: Final = (
     ),
     PolicyField(
         "grace_convention",
+        "text",
         _FEES,
         "What grace_days mean: full_days (all of them are free, the first fee is on due + days + 1) or"
         " nth_day (the fee is on due + days).",
@@ -178,6 +191,7 @@ POLICY_FIELDS: Final = (
     ),
     PolicyField(
         "grace_business_days",
+        "yes_or_no",
         _FEES,
         "Whether grace counts business days only; the due date stays where it is.",
         _scalar(documents.yes_or_no),
@@ -186,6 +200,7 @@ POLICY_FIELDS: Final = (
     ),
     PolicyField(
         "holidays",
+        "texts",
         _FEES,
         "Days that are no business days, beside weekends.",
         _scalar(_days),
@@ -194,6 +209,7 @@ POLICY_FIELDS: Final = (
     ),
     PolicyField(
         "late_fee_rules",
+        "rules",
         _FEES,
         "What late rent costs: a list of rules. Without one there is no fee.",
         lambda fields, name: fields.each(name, take_rule),
@@ -202,14 +218,16 @@ POLICY_FIELDS: Final = (
     ),
     PolicyField(
         "late_fee_cap",
+        "cap",
         _FEES,
-        "The most that the late fees of one invoice may come to. null: no limit of your own.",
+        "The most that the late fees of one invoice may come to. Without one there is no limit of your own.",
         lambda fields, name: fields.inner(name, take_cap),
         lambda cap: None if cap is None else cap_document(cap),
         "lesser_of:50,5%",
     ),
     PolicyField(
         "late_basis",
+        "text",
         _FEES,
         "What can be late: rent_and_charges, or rent alone.",
         _scalar(documents.choice("rent_and_charges", "rent")),
@@ -218,6 +236,7 @@ POLICY_FIELDS: Final = (
     ),
     PolicyField(
         "minimum_balance_cents",
+        "whole",
         _FEES,
         "A late balance below it earns no fee, and stays due.",
         _scalar(documents.cents),
@@ -226,14 +245,16 @@ POLICY_FIELDS: Final = (
     ),
     PolicyField(
         "interest_apr",
+        "text",
         _FEES,
-        "Percent a year on what is late, simple, never on fees or interest. null: none.",
+        "Percent a year on what is late, simple, never on fees or interest. Without one there is none.",
         _or_none(_apr),
         _keep_rate,
         "12",
     ),
     PolicyField(
         "interest_from",
+        "text",
         _FEES,
         "From when interest runs: due_date or first_fee_date.",
         _scalar(documents.choice("due_date", "first_fee_date")),
@@ -242,6 +263,7 @@ POLICY_FIELDS: Final = (
     ),
     PolicyField(
         "hold_days_count",
+        "yes_or_no",
         _FEES,
         "Whether the days of a hold count when it has ended.",
         _scalar(documents.yes_or_no),
@@ -250,6 +272,7 @@ POLICY_FIELDS: Final = (
     ),
     PolicyField(
         "hold_in_weather_emergency",
+        "yes_or_no",
         _FEES,
         "Whether fees and reminders pause while an official weather emergency is on at the property.",
         _scalar(documents.yes_or_no),
@@ -258,14 +281,16 @@ POLICY_FIELDS: Final = (
     ),
     PolicyField(
         "jurisdiction",
+        "text",
         _LAW,
-        "The profile whose limits hold here. null: none is watched.",
+        "The profile of the place whose limits hold here. Without one, none is watched.",
         _or_none(documents.text),
         _as_it_is,
         "us-ny",
     ),
     PolicyField(
         "jurisdiction_mode",
+        "text",
         _LAW,
         "What a profile does with more than it allows: refuse the policy, or clamp the fee.",
         _scalar(documents.choice("refuse", "clamp")),
@@ -274,14 +299,16 @@ POLICY_FIELDS: Final = (
     ),
     PolicyField(
         "units_in_structure",
+        "whole",
         _LAW,
-        "How many units the building has, where a law asks for it. null: not known.",
+        "How many units the building has, where a law asks for it. Without it, it is not known.",
         _or_none(documents.whole(1, _MOST_UNITS)),
         _as_it_is,
         "4",
     ),
     PolicyField(
         "reminder_stages",
+        "wholes",
         _REMINDERS,
         "The days, counted from the due date, on which tenants are reminded. An empty list: never.",
         _scalar(_stages),
@@ -290,6 +317,7 @@ POLICY_FIELDS: Final = (
     ),
     PolicyField(
         "reminder_hour",
+        "whole",
         _REMINDERS,
         "The hour of the property's day from which the schedule reminds.",
         _scalar(documents.whole(0, 23)),

@@ -81,6 +81,14 @@ class LeaseStore:
         query = sa.select(properties.c.name).where(properties.c.property_id == property_id)
         return await self._connection.scalar(query)
 
+    async def time_zones_of(self, property_ids: Iterable[UUID]) -> dict[UUID, str]:
+        """The zones of these properties, as far as billing knows them."""
+        query = sa.select(properties.c.property_id, properties.c.time_zone).where(
+            properties.c.property_id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.Uuid)))
+        )
+        rows = await self._connection.execute(query, {"ids": list(property_ids)})
+        return {row.property_id: row.time_zone for row in rows}
+
     async def property_names(self) -> dict[UUID, str]:
         """The names of all properties."""
         rows = await self._connection.execute(sa.select(properties.c.property_id, properties.c.name))

@@ -1,0 +1,51 @@
+"""The dates that a policy comes to: "grace 5" says little, the date of the first possible fee says all."""
+
+from datetime import date, timedelta
+from typing import Final
+
+from services.billing.domain.fee_calendar import FeeCalendar, Grace
+from services.billing.domain.invoices import InvoiceRules, due_on
+from services.billing.domain.leases import RentTerms
+from services.billing.domain.periods import due_date, following, period_of, periods_between
+from services.billing.domain.policies import BillingPolicy
+
+_REACH: Final = timedelta(days=62)
+"""A due date lies at most so far from the first day of its period."""
+
+
+def invoice_rules(policy: BillingPolicy) -> InvoiceRules:
+    """What a policy says about an invoice's amounts and dates."""
+    return InvoiceRules(policy.proration, policy.due_day, policy.due_after_days)
+
+
+def charges_fees(policy: BillingPolicy) -> bool:
+    """Whether late rent can cost anything at all."""
+    return bool(policy.late_fee_rules) or policy.interest_apr is not None
+
+
+def grace_ends_by(policy: BillingPolicy, due_on: date) -> date | None:
+    """The first day on which a late fee is possible for a due date, were there one; no hold considered."""
+    grace = Grace(
+        days=policy.grace_days,
+        convention=policy.grace_convention,
+        business_days=policy.grace_business_days,
+    )
+    return FeeCalendar(holidays=frozenset(policy.holidays)).first_fee_on(due_on, grace)
+
+
+def next_due_on(policy: BillingPolicy, terms: RentTerms | None, on: date) -> date | None:
+    """The next due date from a day on: of a lease, or of any that is due by the policy's day or the first.
+
+    None where the lease has ended by then.
+    """
+    if terms is None:
+        label, day = period_of(on), policy.due_day or 1
+        this_month = due_date(label, day)
+        return this_month if this_month >= on else due_date(following(label), day)
+    first = max(on, terms.starts_on)
+    periods = periods_between(terms.frequency, terms.starts_on, first - _REACH, first + _REACH)
+    rules = invoice_rules(policy)
+    days = [
+        due_on(terms, period, rules) for period in periods if terms.in_force(period.starts_on, period.ends_on)
+    ]
+    return min((day for day in days if day >= on), default=None)

@@ -1,0 +1,99 @@
+"""Setting a policy: planned, compared with what holds, kept as a new version. The dry run is the plan."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.billing.domain.leases import LeaseTerms
+from services.billing.domain.policies import read_layer
+from services.billing.domain.policy_book import Place, PolicyVersion
+from services.billing.domain.policy_changes import Change, plan_change
+from services.billing.store import LeaseStore, PolicyStore
+from services.billing.store.policies import OpenInvoices
+from shared.messaging.transaction import Tx
+
+
+class PlaceUnknown(LookupError):
+    """Billing has no copy of that property or lease."""
+
+
+class PolicyChangedMeanwhile(Exception):
+    """Somebody else has set the same policy since it was looked at."""
+
+    code = "policy_changed_meanwhile"
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A place that a policy is set for, as billing knows it."""
+
+    place: Place
+    name: str
+    time_zone: str
+    lease: LeaseTerms | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A change before it is made, and the invoices that it does not touch."""
+
+    change: Change
+    keeping: OpenInvoices
+
+
+async def locate(connection: AsyncConnection, property_id: UUID | None, lease_id: UUID | None) -> Located:
+    """The place that is meant by a lease, a property or neither. Raises `PlaceUnknown`."""
+    store = LeaseStore(connection)
+    if lease_id is not None:
+        lease = (await store.terms([lease_id])).get(lease_id)
+        if lease is None or property_id not in {None, lease.property_id}:
+            message = f"no lease {lease_id}" + ("" if lease is None else f" at property {property_id}")
+            raise PlaceUnknown(message)
+        place = Place(lease.property_id, lease_id)
+        return Located(place, f"lease {lease_id} ({lease.unit_label})", lease.time_zone, lease)
+    if property_id is None:
+        return Located(Place(), "everything", "UTC")
+    known = (await store.time_zones_of([property_id])).get(property_id)
+    if known is None:
+        message = f"no property {property_id}"
+        raise PlaceUnknown(message)
+    return Located(Place(property_id), await store.property_named(property_id) or str(property_id), known)
+
+
+async def plan_policy(
+    connection: AsyncConnection,
+    place: Place,
+    on: date,
+    given: Mapping[str, Any],
+    *,
+    taken_back: Iterable[str] = (),
+) -> Planned:
+    """What setting these fields at a place from a day on comes to.
+
+    Raises `BadDocument` for fields that are wrong.
+    """
+    store = PolicyStore(connection)
+    change = plan_change(await store.book_around(place), place, on, read_layer(given), taken_back=taken_back)
+    return Planned(change, await store.open_invoices(place))
+
+
+async def keep_policy(tx: Tx, change: Change, *, reason: str, by: str) -> None:
+    """Keep a planned change as the layer's next version. Raises `PolicyChangedMeanwhile`."""
+    scope, scope_id = change.layer
+    version = PolicyVersion(
+        scope=scope,
+        scope_id=scope_id,
+        version=change.version,
+        effective_on=change.effective_on,
+        terms=change.terms,
+        reason=reason,
+        set_by=by,
+        set_at=tx.at,
+    )
+    if not await PolicyStore(tx.connection).add(version):
+        message = f"the {scope}'s policy has a version {change.version} since a moment ago"
+        raise PolicyChangedMeanwhile(message)
