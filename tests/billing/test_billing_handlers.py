@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from services.billing.handlers import router
-from services.billing.handlers.invoices import CHUNK
+from services.billing.handlers.planning import CHUNK
 from services.billing.schema import invoice_lines, invoices, leases, runs
 from shared.contracts.billing import IssueInvoices
 from shared.contracts.leasing import LeaseChanged
@@ -187,7 +187,7 @@ async def test_a_failing_chunk_leaves_nothing_behind(
     def fail(*_: object) -> None:
         raise RuntimeError("broken on purpose")
 
-    monkeypatch.setattr("services.billing.handlers.invoices.announcement", fail)
+    monkeypatch.setattr("services.billing.handlers.issuing.announcement", fail)
     outcome = await deliver(transactions, router, IssueInvoices.model_validate(command))
 
     assert outcome == "dead"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.billing.domain.invoices import (
-    InvoiceRules,
+    InvoiceRefused,
     LeaseNotInForce,
     draft_invoice,
     due_on,
@@ -16,6 +16,7 @@ from services.billing.domain.invoices import (
 from services.billing.domain.leases import Charge, RentChange
 from services.billing.domain.payments import PaymentRefused, divide
 from services.billing.domain.periods import month, period_at
+from services.billing.domain.policies import BillingPolicy
 from tests.billing.terms import amounts, lease_terms, lines_of, rent_terms
 
 CENTS = st.integers(min_value=0, max_value=10**9)
@@ -25,7 +26,7 @@ DECEMBER = month("2026-12")
 
 def test_an_invoice_is_the_rent_and_every_recurring_charge() -> None:
     draft = draft_invoice(
-        lease_terms(charges=(PET_RENT,)), DECEMBER, InvoiceRules(), issued_on=date(2026, 12, 1)
+        lease_terms(charges=(PET_RENT,)), DECEMBER, BillingPolicy(), issued_on=date(2026, 12, 1)
     )
 
     assert [(line.kind, line.bucket, line.amount_cents) for line in draft.lines] == [
@@ -43,7 +44,7 @@ def test_a_lease_without_a_day_in_the_month_is_refused(starts_on: date, ends_on:
     terms = lease_terms(starts_on=starts_on, ends_on=ends_on)
 
     with pytest.raises(LeaseNotInForce):
-        draft_invoice(terms, DECEMBER, InvoiceRules(), issued_on=date(2026, 12, 1))
+        draft_invoice(terms, DECEMBER, BillingPolicy(), issued_on=date(2026, 12, 1))
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,13 @@ def test_a_lease_with_one_day_in_the_month_pays_for_that_day(starts_on: date, en
     terms = lease_terms(starts_on=starts_on, ends_on=ends_on)
 
     assert amounts(lines_of(terms, "2026-12")) == [3_226]
+
+
+def test_what_sums_to_less_than_nothing_is_no_invoice() -> None:
+    terms = lease_terms(charges=(Charge("refund", "Refund", -100_001),))
+
+    with pytest.raises(InvoiceRefused, match=r"sum to -0\.01, less than nothing"):
+        draft_invoice(terms, DECEMBER, BillingPolicy(), issued_on=date(2026, 12, 1))
 
 
 def test_a_lease_that_rolls_over_owes_rent_after_its_end_and_another_does_not() -> None:
@@ -104,15 +112,15 @@ def test_weeks_that_begin_in_a_free_month_are_free() -> None:
 def test_the_policy_s_due_day_goes_before_the_lease_s() -> None:
     terms = rent_terms(due_day=5)
 
-    assert due_on(terms, month("2025-02"), InvoiceRules()) == date(2025, 2, 5)
-    assert due_on(terms, month("2025-02"), InvoiceRules(due_day=31)) == date(2025, 2, 28)
+    assert due_on(terms, month("2025-02"), BillingPolicy()) == date(2025, 2, 5)
+    assert due_on(terms, month("2025-02"), BillingPolicy(due_day=31)) == date(2025, 2, 28)
 
 
 def test_rent_is_never_due_before_the_lease_begins() -> None:
     terms = rent_terms(starts_on=date(2025, 3, 15), due_day=1)
 
-    assert due_on(terms, month("2025-03"), InvoiceRules()) == date(2025, 3, 15)
-    assert due_on(terms, month("2025-04"), InvoiceRules()) == date(2025, 4, 1)
+    assert due_on(terms, month("2025-03"), BillingPolicy()) == date(2025, 3, 15)
+    assert due_on(terms, month("2025-04"), BillingPolicy()) == date(2025, 4, 1)
 
 
 @pytest.mark.parametrize(("after_days", "expected"), [(0, date(2026, 9, 14)), (3, date(2026, 9, 17))])
@@ -120,7 +128,7 @@ def test_weeks_are_due_when_they_begin_or_so_many_days_later(after_days: int, ex
     terms = rent_terms(frequency="weekly", starts_on=date(2026, 9, 7), due_day=31)
     week = period_at("weekly", terms.starts_on, date(2026, 9, 15))
 
-    assert due_on(terms, week, InvoiceRules(due_day=20, due_after_days=after_days)) == expected
+    assert due_on(terms, week, BillingPolicy(due_day=20, due_after_days=after_days)) == expected
 
 
 @given(amount=st.integers(min_value=1, max_value=10**9), balance=CENTS)

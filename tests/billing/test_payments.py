@@ -8,8 +8,9 @@ import sqlalchemy as sa
 
 from services.billing.domain.payments import PaymentRefused
 from services.billing.handlers import router
-from services.billing.handlers.invoices import issue_chunk
+from services.billing.handlers.issuing import issue_chunk
 from services.billing.handlers.payments import Booked, InvoiceUnknown, record_payment
+from services.billing.handlers.planning import Key
 from services.billing.schema import invoices, payments
 from shared.messaging.transaction import Transactions
 from tests.support.builders import DECEMBER, a_lease
@@ -24,7 +25,7 @@ async def invoiced(transactions: Transactions) -> Transactions:
     lease = a_lease()
     await deliver_batch(transactions, router, [lease])
     async with transactions.command("test") as tx:
-        await issue_chunk(tx, [(lease.lease_id, "2026-12")], as_of=DECEMBER)
+        await issue_chunk(tx, [Key(lease.lease_id, date(2026, 12, 1))], as_of=DECEMBER)
     return transactions
 
 

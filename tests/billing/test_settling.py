@@ -8,8 +8,10 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
+from services.billing.domain.periods import first_day
 from services.billing.handlers import router
-from services.billing.handlers.invoices import issue_chunk
+from services.billing.handlers.issuing import issue_chunk
+from services.billing.handlers.planning import Key
 from services.billing.handlers.settling import Settlement, settle, settle_new_invoices
 from services.billing.schema import accounts, allocations, invoice_lines, invoices, payments
 from shared.contracts.leasing import LeaseActivated
@@ -31,7 +33,7 @@ async def lease(transactions: Transactions) -> LeaseActivated:
 
 async def bill(transactions: Transactions, leases: Sequence[LeaseActivated], period: str = "2026-12") -> None:
     async with transactions.command("test") as tx:
-        await issue_chunk(tx, [(lease.lease_id, period) for lease in leases], as_of=DECEMBER)
+        await issue_chunk(tx, [Key(lease.lease_id, first_day(period)) for lease in leases], as_of=DECEMBER)
 
 
 async def receive(

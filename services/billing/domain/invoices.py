@@ -9,7 +9,9 @@ from uuid import UUID
 from services.billing.domain.charges import ChargeDue, charges_due
 from services.billing.domain.leases import LeaseTerms, RentTerms
 from services.billing.domain.periods import BillingPeriod, due_date
+from services.billing.domain.policies import BillingPolicy
 from services.billing.domain.proration import Piece, Proration, Share, prorate
+from shared.money import plain_cents
 
 Bucket = Literal["rent", "charge"]
 """What a line counts as when money is applied and fees are computed."""
@@ -26,15 +28,10 @@ class LeaseNotInForce(Exception):
         self.period = period
 
 
-@dataclass(frozen=True, slots=True)
-class InvoiceRules:
-    """What a policy says about an invoice's amounts and dates."""
+class InvoiceRefused(Exception):
+    """What the terms amount to cannot be an invoice, with the reason in words."""
 
-    proration: Proration = "actual"
-    due_day: int | None = None
-    """The day of the month rent is due, in place of the lease's own."""
-    due_after_days: int = 0
-    """For weekly and four-weekly leases: so many days after the period has begun."""
+    code = "invoice_refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +54,8 @@ class Draft:
 
     terms: LeaseTerms
     period: BillingPeriod
+    policy: BillingPolicy
+    """What it is issued under, and keeps."""
     issued_on: date
     due_on: date
     lines: tuple[Line, ...]
@@ -85,19 +84,24 @@ class Billed:
 def draft_invoice(
     terms: LeaseTerms,
     period: BillingPeriod,
-    rules: InvoiceRules,
+    policy: BillingPolicy,
     *,
     issued_on: date,
     billed: Billed | None = None,
 ) -> Draft:
     """The invoice of one lease for one period: its rent and its charges.
 
-    Raises `LeaseNotInForce` where the lease has no day in that period.
+    Raises `LeaseNotInForce` where the lease has no day in that period, and `InvoiceRefused` for less than
+    nothing.
     """
     if terms.in_force(period.starts_on, period.ends_on) is None:
         raise LeaseNotInForce(terms.lease_id, period.text)
-    lines = invoice_lines(terms, period, rules.proration, billed=billed or Billed())
-    return Draft(terms, period, issued_on, due_on(terms, period, rules), lines)
+    lines = invoice_lines(terms, period, policy.proration, billed=billed or Billed())
+    draft = Draft(terms, period, policy, issued_on, due_on(terms, period, policy), lines)
+    if draft.total_cents < 0:
+        message = f"its lines for {period.text} sum to {plain_cents(draft.total_cents)}, less than nothing"
+        raise InvoiceRefused(message)
+    return draft
 
 
 def invoice_lines(
@@ -113,16 +117,16 @@ def invoice_lines(
     return (*rent, *_concession(terms, period, rent), *charges)
 
 
-def due_on(terms: RentTerms, period: BillingPeriod, rules: InvoiceRules) -> date:
+def due_on(terms: RentTerms, period: BillingPeriod, policy: BillingPolicy) -> date:
     """When an invoice is to be paid; never before the lease's first day.
 
     Monthly: the policy's due day, or else the lease's, clamped to the month. Weekly and four-weekly: the
     first day of the period, or so many days later as the policy says.
     """
     if period.frequency == "monthly":
-        day = due_date(period.label, rules.due_day or terms.due_day)
+        day = due_date(period.label, policy.due_day or terms.due_day)
     else:
-        day = period.starts_on + timedelta(days=rules.due_after_days)
+        day = period.starts_on + timedelta(days=policy.due_after_days)
     return max(day, terms.starts_on) if period.holds(terms.starts_on) else day
 
 

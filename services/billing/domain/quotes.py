@@ -14,9 +14,10 @@ from services.billing.domain.documents import (
     text,
     whole,
 )
-from services.billing.domain.invoices import Billed, InvoiceRules, Line, due_on, invoice_lines
+from services.billing.domain.invoices import Billed, Line, due_on, invoice_lines
 from services.billing.domain.leases import Charge, ChargeFrequency, RentChange, RentTerms
 from services.billing.domain.periods import BillingPeriod, first_day, month
+from services.billing.domain.policies import BillingPolicy
 from services.billing.domain.proration import PRORATIONS, Proration
 
 
@@ -26,7 +27,7 @@ class InvoiceQuestion:
 
     terms: RentTerms
     period: BillingPeriod
-    rules: InvoiceRules
+    policy: BillingPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,9 @@ def invoice_question(document: object) -> InvoiceQuestion:
 
 def quote_invoice(question: InvoiceQuestion) -> InvoiceQuote:
     """The invoice of that month; it has no lines where the lease has no day in it."""
-    terms, period, rules = question.terms, question.period, question.rules
-    lines = invoice_lines(terms, period, rules.proration, billed=Billed())
-    return InvoiceQuote(period.label, due_on(terms, period, rules), lines)
+    terms, period, policy = question.terms, question.period, question.policy
+    lines = invoice_lines(terms, period, policy.proration, billed=Billed())
+    return InvoiceQuote(period.label, due_on(terms, period, policy), lines)
 
 
 def _question(fields: Fields) -> InvoiceQuestion:
@@ -67,9 +68,8 @@ def _question(fields: Fields) -> InvoiceQuestion:
         charges=fields.each("charges", _charge),
         rent_changes=fields.each("rent_changes", _rent_change),
     )
-    _refuse_repeats(fields, "charges", [item.code for item in terms.charges])
     _refuse_repeats(fields, "rent_changes", [item.effective_on for item in terms.rent_changes])
-    return InvoiceQuestion(terms, period, InvoiceRules(cast("Proration", proration)))
+    return InvoiceQuestion(terms, period, BillingPolicy(proration=cast("Proration", proration)))
 
 
 def _charge(fields: Fields) -> Charge:

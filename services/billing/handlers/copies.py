@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from services.billing.domain.leases import Charge, LeaseTerms
+from services.billing.domain.leases import Charge, LeaseTerms, RentChange
 from services.billing.store import LeaseStore
 from shared.contracts.leasing import (
     LeaseActivated,
@@ -12,6 +12,7 @@ from shared.contracts.leasing import (
     PropertyChanged,
     PropertyFact,
     PropertyRegistered,
+    RecurringCharge,
 )
 from shared.messaging.envelope import Received
 from shared.messaging.router import Router
@@ -37,16 +38,28 @@ async def copy_leases(facts: Sequence[Received[LeaseFact]], tx: Tx) -> None:
 def _terms(fact: LeaseFact) -> LeaseTerms:
     return LeaseTerms(
         lease_id=fact.lease_id,
-        account_id=fact.lease_id,
+        account_id=fact.account_id or fact.lease_id,
+        renewal_of=fact.renewal_of,
         property_id=fact.property_id,
         unit_id=fact.unit_id,
         unit_label=fact.unit_label,
         tenant_ids=fact.tenant_ids,
         time_zone=fact.time_zone,
         currency=fact.currency,
+        frequency=fact.frequency,
         rent_cents=fact.rent_cents,
-        charges=tuple(Charge(item.code, item.description, item.amount_cents) for item in fact.charges),
+        rent_changes=tuple(RentChange(item.effective_on, item.rent_cents) for item in fact.rent_changes),
+        free_periods=fact.free_periods,
+        charges=tuple(_charge(item) for item in fact.charges),
         starts_on=fact.starts_on,
         ends_on=fact.ends_on,
+        # Whatever an older fact said: what has ended goes on no longer.
+        rolls_over=fact.rolls_over and not isinstance(fact, LeaseEnded),
         due_day=fact.due_day,
+    )
+
+
+def _charge(item: RecurringCharge) -> Charge:
+    return Charge(
+        item.code, item.description, item.amount_cents, item.frequency, item.starts_on, item.ends_on
     )

@@ -1,6 +1,7 @@
 """All SQL of billing, one file per aggregate."""
 
 from services.billing.store.autopay import AutopayStore
+from services.billing.store.billed import BilledStore
 from services.billing.store.charges import ChargeStore, WebhookStore
 from services.billing.store.fees import FeeStore
 from services.billing.store.invoices import InvoiceStore
@@ -12,6 +13,7 @@ from services.billing.store.runs import RunStore
 
 __all__ = [
     "AutopayStore",
+    "BilledStore",
     "ChargeStore",
     "FeeStore",
     "InvoiceStore",

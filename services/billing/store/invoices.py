@@ -8,12 +8,12 @@ from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.billing.domain.invoices import Draft, Line, invoice_number
-from services.billing.domain.policies import BillingPolicy, document_of, terms_id
-from services.billing.schema import invoice_lines, invoice_numbers, invoices, terms
+from services.billing.domain.policies import terms_id
+from services.billing.schema import invoice_lines, invoice_numbers, invoices
 from shared.db import array_text, columnar, insert_rows
 from shared.identity import new_id
 
@@ -95,25 +95,21 @@ class InvoiceStore:
         self._connection = connection
 
     async def add(self, drafts: Sequence[Draft], at: datetime) -> list[Issued]:
-        """Issue what is not billed yet; returns just what this call issued.
+        """Number and write the invoices of periods that have none, whose accounts the caller has locked.
 
-        The number counters are locked first, so that whoever issues next sees what we issued, numbers
-        have no gaps, and two runs of a month never meet in the unique index.
+        The number counters are locked until the end of the transaction, so that numbers have no gaps.
+        The unique index on lease, period and kind is the second lock against doubles.
         """
         if not drafts:
             return []
         last = await self._lock_counters({draft.issued_on.year for draft in drafts})
-        billed = await self._billed([(draft.terms.lease_id, draft.period.label) for draft in drafts])
         issued: list[Issued] = []
         for draft in drafts:
-            if (draft.terms.lease_id, draft.period.label) in billed:
-                continue
             year = draft.issued_on.year
             last[year] += 1
             issued.append(Issued(new_id(), invoice_number(year, last[year]), draft))
-        if issued:
-            await self._write(issued, at)
-            await self._set_counters(last)
+        await self._write(issued, at)
+        await self._set_counters(last)
         return issued
 
     async def _lock_counters(self, years: set[int]) -> Counter[int]:
@@ -132,25 +128,7 @@ class InvoiceStore:
                 sa.update(invoice_numbers).where(invoice_numbers.c.year == year).values(last=value)
             )
 
-    async def _billed(self, keys: Sequence[tuple[UUID, str]]) -> set[tuple[UUID, str]]:
-        columns = (sa.column("lease_id", sa.Uuid), sa.column("period", sa.Text))
-        unnested = sa.func.unnest(
-            sa.bindparam("leases", [key[0] for key in keys], type_=ARRAY(sa.Uuid)),
-            sa.bindparam("periods", [key[1] for key in keys], type_=ARRAY(sa.Text)),
-        )
-        arrays = unnested.table_valued(*columns).render_derived(name="wanted")
-        query = (
-            sa.select(invoices.c.lease_id, invoices.c.period)
-            .join(
-                arrays,
-                sa.and_(invoices.c.lease_id == arrays.c.lease_id, invoices.c.period == arrays.c.period),
-            )
-            .where(invoices.c.kind == "rent", invoices.c.state != "void")
-        )
-        return {(row.lease_id, row.period) for row in await self._connection.execute(query)}
-
     async def _write(self, issued: Sequence[Issued], at: datetime) -> None:
-        await self._keep_terms(BillingPolicy())
         rows = [_row(item, at) for item in issued]
         await self._connection.execute(_INSERT, columnar(rows, _COLUMNS))
         lines = [
@@ -167,11 +145,6 @@ class InvoiceStore:
             for position, line in enumerate(item.draft.lines, start=1)
         ]
         await self._connection.execute(_INSERT_LINES, columnar(lines, _LINE_COLUMNS))
-
-    async def _keep_terms(self, policy: BillingPolicy) -> None:
-        """Have the terms that invoices are issued under on record, once per content."""
-        statement = insert(terms).values(terms_id=terms_id(policy), document=document_of(policy))
-        await self._connection.execute(statement.on_conflict_do_nothing())
 
     async def find(self, identity: str, *, lock: bool = False) -> Invoice | None:
         """One invoice by its id or its number."""
@@ -234,7 +207,7 @@ def _row(item: Issued, at: datetime) -> dict[str, Any]:
         "issued_on": draft.issued_on,
         "due_on": draft.due_on,
         "currency": lease.currency,
-        "terms_id": terms_id(BillingPolicy()),
+        "terms_id": terms_id(draft.policy),
         "total_cents": draft.total_cents,
         "rent_cents": draft.rent_cents,
         "charge_cents": draft.total_cents - draft.rent_cents,

@@ -1,8 +1,8 @@
-"""Billing's copies of leases and properties, and which of them are still to be billed."""
+"""Billing's copies of leases and properties."""
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, Final
 from uuid import UUID
@@ -11,14 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.billing.domain.leases import Charge, LeaseTerms
-from services.billing.schema import accounts, invoices, leases, properties
+from services.billing.domain.due_periods import Tenure
+from services.billing.domain.leases import Charge, LeaseTerms, RentChange
+from services.billing.schema import accounts, leases, properties
 from shared.db import array_text, columnar, insert_rows
 
-_LEASE_COLUMNS: Final = (
-    *("lease_id", "version", "account_id", "property_id", "unit_id", "unit_label", "tenant_ids", "time_zone"),
-    *("currency", "rent_cents", "charges", "starts_on", "ends_on", "due_day"),
-)
+_LEASE_COLUMNS: Final = tuple(column.name for column in leases.columns)
 _UPSERT_LEASES: Final = insert_rows(leases, _LEASE_COLUMNS)
 _NEW_ACCOUNTS: Final = insert_rows(accounts, ("account_id", "currency")).on_conflict_do_nothing()
 _NEWER_LEASES: Final = _UPSERT_LEASES.on_conflict_do_update(
@@ -26,26 +24,33 @@ _NEWER_LEASES: Final = _UPSERT_LEASES.on_conflict_do_update(
     set_={name: _UPSERT_LEASES.excluded[name] for name in _LEASE_COLUMNS if name != "lease_id"},
     where=leases.c.version < _UPSERT_LEASES.excluded.version,
 )
+_renewals: Final = leases.alias("renewals")
+_RENEWED_ON: Final = (
+    sa.select(sa.func.min(_renewals.c.starts_on))
+    .where(_renewals.c.renewal_of == leases.c.lease_id)
+    .scalar_subquery()
+    .label("renewed_on")
+)
+"""A renewal ends the lease it renews, also where the fact that says so has not come yet."""
 
 
 @dataclass(frozen=True, slots=True)
-class Month:
-    """A period, and its first and last date, as it is in one time zone."""
+class Window:
+    """The days that matter in one time zone."""
 
     time_zone: str
-    period: str
     first_on: date
     last_on: date
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A lease in force in a month, and whether that month is billed already."""
+class Billable:
+    """A lease that may have a period to be billed."""
 
     lease_id: UUID
     property_id: UUID
-    period: str
-    billed: bool
+    time_zone: str
+    tenure: Tenure
 
 
 class LeaseStore:
@@ -73,7 +78,9 @@ class LeaseStore:
                 newest[lease.lease_id] = (lease, version)
         # In one order everywhere: two replicas that wait for each other in opposite orders would deadlock.
         rows = [_lease_row(*newest[lease_id]) for lease_id in sorted(newest)]
-        await self._connection.execute(_NEW_ACCOUNTS, columnar(rows, ("account_id", "currency")))
+        opened = {row["account_id"]: row for row in rows}
+        in_order = [opened[account_id] for account_id in sorted(opened)]
+        await self._connection.execute(_NEW_ACCOUNTS, columnar(in_order, ("account_id", "currency")))
         await self._connection.execute(_NEWER_LEASES, columnar(rows, _LEASE_COLUMNS))
 
     async def property_named(self, property_id: UUID) -> str | None:
@@ -111,76 +118,106 @@ class LeaseStore:
             await self._connection.scalars(sa.select(leases.c.time_zone).distinct().order_by("time_zone"))
         )
 
-    async def candidates(self, months: Sequence[Month], property_id: UUID | None) -> list[Candidate]:
-        """The leases in force in the month it is in their zone, each with whether it is billed."""
-        month = _months(months)
-        billed = (
-            sa.select(invoices.c.invoice_id)
-            .where(invoices.c.lease_id == leases.c.lease_id, invoices.c.period == month.c.period)
-            .where(invoices.c.kind == "rent", invoices.c.state != "void")
-            .exists()
-        )
+    async def in_force(self, windows: Sequence[Window], property_id: UUID | None) -> list[Billable]:
+        """The leases that have a day in the window of their zone, by property."""
+        window = _windows(windows)
+        last_on = _last_on().label("last_on")
         query = (
-            sa.select(leases.c.lease_id, leases.c.property_id, month.c.period, billed.label("billed"))
-            .join(month, month.c.time_zone == leases.c.time_zone)
-            .where(leases.c.starts_on <= month.c.last_on)
-            .where(sa.or_(leases.c.ends_on.is_(None), leases.c.ends_on >= month.c.first_on))
+            sa.select(
+                leases.c.lease_id,
+                leases.c.property_id,
+                leases.c.time_zone,
+                leases.c.frequency,
+                leases.c.starts_on,
+                last_on,
+            )
+            .join(window, window.c.time_zone == leases.c.time_zone)
+            .where(leases.c.starts_on <= window.c.last_on)
+            .where(sa.func.coalesce(_last_on(), window.c.first_on) >= window.c.first_on)
             .order_by(leases.c.property_id, leases.c.lease_id)
         )
         if property_id is not None:
             query = query.where(leases.c.property_id == property_id)
-        return [Candidate(*row) for row in await self._connection.execute(query)]
+        return [
+            Billable(
+                row.lease_id,
+                row.property_id,
+                row.time_zone,
+                Tenure(row.frequency, row.starts_on, row.last_on),
+            )
+            for row in await self._connection.execute(query)
+        ]
 
-    async def terms(self, lease_ids: Sequence[UUID]) -> dict[UUID, LeaseTerms]:
+    async def terms(self, lease_ids: Iterable[UUID]) -> dict[UUID, LeaseTerms]:
         """The terms of these leases, by id."""
-        query = sa.select(leases).where(
+        query = sa.select(leases, _RENEWED_ON).where(
             leases.c.lease_id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.Uuid)))
         )
         rows = await self._connection.execute(query, {"ids": list(lease_ids)})
         return {row.lease_id: _terms(row) for row in rows}
 
 
-def _months(months: Sequence[Month]) -> Any:
+def _last_on() -> sa.ColumnElement[date | None]:
+    agreed = sa.case((leases.c.rolls_over, sa.null()), else_=leases.c.ends_on)
+    return sa.func.least(agreed, _RENEWED_ON.element - 1)
+
+
+def _windows(windows: Sequence[Window]) -> Any:
     columns: dict[str, sa.types.TypeEngine[Any]] = {
         "time_zone": sa.Text(),
-        "period": sa.Text(),
         "first_on": sa.Date(),
         "last_on": sa.Date(),
     }
     arrays = [
-        sa.bindparam(name, [getattr(month, name) for month in months], type_=ARRAY(kind), unique=True)
+        sa.bindparam(name, [getattr(window, name) for window in windows], type_=ARRAY(kind), unique=True)
         for name, kind in columns.items()
     ]
     named = (sa.column(name, kind) for name, kind in columns.items())
-    return sa.func.unnest(*arrays).table_valued(*named).render_derived(name="months")
+    return sa.func.unnest(*arrays).table_valued(*named).render_derived(name="windows")
 
 
 def _lease_row(lease: LeaseTerms, version: int) -> dict[str, Any]:
-    charges = [
-        {"code": item.code, "description": item.description, "amount_cents": item.amount_cents}
-        for item in lease.charges
-    ]
     row = {name: getattr(lease, name) for name in _LEASE_COLUMNS if name != "version"}
     return row | {
         "version": version,
         "tenant_ids": array_text(lease.tenant_ids),
-        "charges": json.dumps(charges),
+        "free_periods": array_text(lease.free_periods),
+        "rent_changes": _as_json(lease.rent_changes),
+        "charges": _as_json(lease.charges),
     }
 
 
+def _as_json(items: Iterable[Charge | RentChange]) -> str:
+    return json.dumps([asdict(item) for item in items], default=date.isoformat)
+
+
 def _terms(row: Any) -> LeaseTerms:
+    renewed = row.renewed_on is not None
+    values = {name: getattr(row, name) for name in _LEASE_COLUMNS if name != "version"}
     return LeaseTerms(
-        lease_id=row.lease_id,
-        account_id=row.account_id,
-        property_id=row.property_id,
-        unit_id=row.unit_id,
-        unit_label=row.unit_label,
-        tenant_ids=tuple(row.tenant_ids),
-        time_zone=row.time_zone,
-        currency=row.currency,
-        rent_cents=row.rent_cents,
-        charges=tuple(Charge(**charge) for charge in row.charges),
-        starts_on=row.starts_on,
-        ends_on=row.ends_on,
-        due_day=row.due_day,
+        **values
+        | {
+            "tenant_ids": tuple(row.tenant_ids),
+            "free_periods": tuple(row.free_periods),
+            "rent_changes": tuple(_rent_change(item) for item in row.rent_changes),
+            "charges": tuple(_charge(item) for item in row.charges),
+            "ends_on": _earlier(None if row.rolls_over else row.ends_on, row.renewed_on)
+            if renewed
+            else row.ends_on,
+            "rolls_over": row.rolls_over and not renewed,
+        }
     )
+
+
+def _earlier(ends_on: date | None, renewed_on: date) -> date:
+    day_before = date.fromordinal(renewed_on.toordinal() - 1)
+    return day_before if ends_on is None else min(ends_on, day_before)
+
+
+def _rent_change(item: dict[str, Any]) -> RentChange:
+    return RentChange(date.fromisoformat(item["effective_on"]), item["rent_cents"])
+
+
+def _charge(item: dict[str, Any]) -> Charge:
+    days = {name: date.fromisoformat(item[name]) for name in ("starts_on", "ends_on") if item.get(name)}
+    return Charge(**item | days)

@@ -2,14 +2,18 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
 from uuid import UUID
 
+import typer
+
 from services.billing.domain.invoices import Draft
-from services.billing.handlers.invoices import ChunkDone, Plan, chunked, draft_chunk, issue_chunk, plan_month
+from services.billing.handlers.issuing import ChunkDone, Drafted, draft_chunk, issue_chunk
+from services.billing.handlers.planning import Plan, Request, chunked, plan_invoices
 from services.billing.store import LeaseStore
-from services.billing.store.leases import Candidate
+from services.billing.verbs import saved_plans
 from services.billing.verbs.database import opened
 from shared.cli import (
     App,
@@ -19,6 +23,7 @@ from shared.cli import (
     JsonOption,
     MonthOption,
     PropertyOption,
+    UsageProblem,
     json_wanted,
     print_json,
     print_table,
@@ -32,6 +37,15 @@ from shared.identity import new_id
 from shared.messaging.transaction import Transactions, command_envelope
 from shared.money import format_cents
 
+SaveOption = Annotated[
+    Path | None,
+    typer.Option("--save", metavar="FILE", help="With --dry-run: keep the plan in a file, for --apply."),
+]
+ApplyOption = Annotated[
+    Path | None,
+    typer.Option("--apply", metavar="FILE", help="Issue exactly what a saved plan says, or nothing."),
+]
+
 
 def add_to(app: App) -> None:
     """Give billing's app its command."""
@@ -39,39 +53,56 @@ def add_to(app: App) -> None:
 
 
 async def generate_monthly_invoices(
+    *,
     month: MonthOption = None,
     property_id: PropertyOption = None,
     dry_run: DryRunOption = False,
+    save: SaveOption = None,
+    apply: ApplyOption = None,
     enqueue: EnqueueOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    r"""Issue one invoice per active lease for a month: rent, recurring charges, due date.
+    r"""Issue an invoice for every lease and period: rent, charges, due date.
 
-    Without --month each lease is billed for the month it is at its property now. A lease that has its
+    With --month every period that begins in that month is billed. Without it, each lease is billed for the
+    month it is at its property now, and for what its policy wants invoiced ahead. A period that has its
     invoice is left alone, so the command may be repeated, and may run at the same time as the schedule.
 
     \b
     Examples:
       propman billing generate-monthly-invoices --dry-run
       propman billing generate-monthly-invoices --month 2026-12
+      propman billing generate-monthly-invoices --month 2026-12 --dry-run --save plan.json
+      propman billing generate-monthly-invoices --apply plan.json
       propman billing generate-monthly-invoices --month 2026-12 --enqueue
     """
+    _refuse_together(
+        save=save, apply=apply, dry_run=dry_run, enqueue=enqueue, chosen=bool(month or property_id)
+    )
     async with opened() as transactions:
-        if enqueue:
-            await _enqueue(transactions, month, property_id, dry_run=dry_run)
-            return
-        as_of = transactions.clock.now()
-        plan = await _plan(transactions, as_of, month, property_id)
-        if dry_run:
-            await _show_dry_run(transactions, plan, as_of)
-            return
-        done = await _issue_all(transactions, plan, as_of)
-        await _report(transactions, plan, done)
+        request = Request(transactions.clock.now(), month, property_id)
+        if apply is not None:
+            plan, issued = await saved_plans.carry_out(transactions, apply)
+            await _report(transactions, plan, ChunkDone(issued))
+        elif enqueue:
+            await _enqueue(transactions, request, dry_run=dry_run)
+        elif dry_run:
+            await _dry_run(transactions, request, save)
+        else:
+            plan = await _plan(transactions, request)
+            await _report(transactions, plan, await _issue_all(transactions, plan, request))
 
 
-async def _enqueue(
-    transactions: Transactions, month: str | None, property_id: UUID | None, *, dry_run: bool
+def _refuse_together(
+    *, save: Path | None, apply: Path | None, dry_run: bool, enqueue: bool, chosen: bool
 ) -> None:
+    if save is not None and (not dry_run or enqueue):
+        raise UsageProblem("--save keeps the plan of a dry run.", remedy="Add --dry-run, without --enqueue.")
+    if apply is not None and (dry_run or enqueue or chosen):
+        raise UsageProblem("--apply takes all it needs from the plan.", remedy="Give it no other option.")
+
+
+async def _enqueue(transactions: Transactions, request: Request, *, dry_run: bool) -> None:
     occurrence = new_id()
     async with transactions.begin(command_envelope("billing.enqueue", occurrence)) as tx:
         due = MonthlyBillingDue(
@@ -79,8 +110,8 @@ async def _enqueue(
             schedule_key="billing-command",
             as_of=tx.at,
             origin="manual",
-            period=month,
-            property_id=property_id,
+            period=request.period,
+            property_id=request.property_id,
             dry_run=dry_run,
         )
         tx.emit(due, message_id=occurrence)
@@ -89,25 +120,24 @@ async def _enqueue(
     success(f"MonthlyBillingDue is enqueued as {occurrence}; the running billing service does the rest.")
 
 
-async def _plan(
-    transactions: Transactions, as_of: datetime, month: str | None, property_id: UUID | None
-) -> Plan:
+async def _plan(transactions: Transactions, request: Request) -> Plan:
+    property_id: UUID | None = request.property_id
     async with transactions.engine.connect() as connection:
         if property_id is not None and await LeaseStore(connection).property_named(property_id) is None:
             raise CommandError(
                 f"Billing knows no property {property_id}.", remedy="See `propman leasing properties list`."
             )
-        return await plan_month(connection, as_of, period=month, property_id=property_id)
+        return await plan_invoices(connection, request)
 
 
-async def _issue_all(transactions: Transactions, plan: Plan, as_of: datetime) -> ChunkDone:
+async def _issue_all(transactions: Transactions, plan: Plan, request: Request) -> ChunkDone:
     """Chunk by chunk, each in its own transaction: a crash leaves whole chunks behind, and is resumed."""
     total = ChunkDone()
     story = command_envelope("billing.generate_monthly_invoices", new_id())
     with progress(len(plan.to_bill), "Issuing invoices") as bar:
         for chunk in chunked(plan.to_bill):
             async with transactions.begin(story) as tx:
-                done = await issue_chunk(tx, _wanted(chunk), as_of=as_of)
+                done = await issue_chunk(tx, [item.key for item in chunk], as_of=request.as_of)
             total.issued += done.issued
             total.skipped += done.skipped
             total.problems += done.problems
@@ -115,40 +145,76 @@ async def _issue_all(transactions: Transactions, plan: Plan, as_of: datetime) ->
     return total
 
 
-def _wanted(candidates: Sequence[Candidate]) -> list[tuple[UUID, str]]:
-    return [(item.lease_id, item.period) for item in candidates]
-
-
-async def _show_dry_run(transactions: Transactions, plan: Plan, as_of: datetime) -> None:
-    drafts: list[Draft] = []
-    problems: list[str] = []
+async def _dry_run(transactions: Transactions, request: Request, save: Path | None) -> None:
+    plan = await _plan(transactions, request)
+    total = Drafted()
     async with transactions.engine.connect() as connection:
         for chunk in chunked(plan.to_bill):
-            found, wrong = await draft_chunk(connection, _wanted(chunk), as_of=as_of)
-            drafts += found
-            problems += wrong
+            some = await draft_chunk(connection, [item.key for item in chunk], as_of=request.as_of)
+            total.drafts += some.drafts
+            total.billed += some.billed
+            total.problems += some.problems
         names = await LeaseStore(connection).property_names()
+    result = Outcome(plan, total.drafts, total.billed, total.problems)
+    if save is not None:
+        saved_plans.write(save, request, total.drafts)
     if json_wanted():
-        print_json(_summary(plan, drafts, skipped=0, problems=problems) | {"dry_run": True})
+        print_json(result.summary | {"dry_run": True})
     else:
-        _print_by_property(drafts, names)
-        say(f"Dry run: {len(drafts)} invoices would be issued, {plan.billed} leases are billed already.")
-    _fail_on(problems)
+        _print_by_property(total.drafts, names)
+        say(
+            f"Dry run: {len(total.drafts)} invoices would be issued,"
+            f" {result.already} leases are billed already."
+        )
+    if save is not None:
+        say(f"The plan is in {save}; carry it out with --apply {save}.")
+    _fail_on(result.problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run did, or would do."""
+
+    plan: Plan
+    drafts: Sequence[Draft]
+    skipped: int
+    chunk_problems: Sequence[str]
+
+    @property
+    def problems(self) -> list[str]:
+        """Of planning and of issuing."""
+        return [*self.plan.problems, *self.chunk_problems]
+
+    @property
+    def already(self) -> int:
+        """Periods that have their invoice."""
+        return self.plan.billed + self.skipped
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What `--json` shows."""
+        return {
+            "examined": self.plan.examined,
+            "created": len(self.drafts),
+            "skipped": self.already,
+            "failed": len(self.problems),
+            "total_cents": _totals(self.drafts),
+            "problems": self.problems,
+        }
 
 
 async def _report(transactions: Transactions, plan: Plan, done: ChunkDone) -> None:
-    drafts = [item.draft for item in done.issued]
+    result = Outcome(plan, [item.draft for item in done.issued], done.skipped, done.problems)
     if json_wanted():
-        print_json(_summary(plan, drafts, skipped=done.skipped, problems=done.problems) | {"dry_run": False})
-    elif drafts:
+        print_json(result.summary | {"dry_run": False})
+    elif result.drafts:
         async with transactions.engine.connect() as connection:
-            _print_by_property(drafts, await LeaseStore(connection).property_names())
-    already = plan.billed + done.skipped
-    if drafts:
-        success(f"{len(drafts)} invoices issued, {already} leases were billed already.")
-    elif not done.problems:
-        success(f"Nothing to do: {already} leases are billed already.")
-    _fail_on(done.problems)
+            _print_by_property(result.drafts, await LeaseStore(connection).property_names())
+    if result.drafts:
+        success(f"{len(result.drafts)} invoices issued, {result.already} leases were billed already.")
+    elif not result.problems:
+        success(f"Nothing to do: {result.already} leases are billed already.")
+    _fail_on(result.problems)
 
 
 def _fail_on(problems: Sequence[str]) -> None:
@@ -156,17 +222,6 @@ def _fail_on(problems: Sequence[str]) -> None:
         warning(problem)
     if problems:
         raise CommandError(f"{len(problems)} leases could not be billed; the others were.")
-
-
-def _summary(plan: Plan, drafts: Sequence[Draft], *, skipped: int, problems: Sequence[str]) -> dict[str, Any]:
-    return {
-        "examined": plan.examined,
-        "created": len(drafts),
-        "skipped": plan.billed + skipped,
-        "failed": len(problems),
-        "total_cents": _totals(drafts),
-        "problems": list(problems),
-    }
 
 
 def _totals(drafts: Sequence[Draft]) -> Counter[str]:

@@ -9,7 +9,8 @@ from services.billing.domain.jurisdictions import Profile, UnlawfulPolicy, chose
 from services.billing.domain.late_fees import Assessment, assess
 from services.billing.domain.late_terms import Case, take_case
 from services.billing.jurisdictions import profiles
-from services.billing.verbs.quotes import TermsOption, read_terms
+from services.billing.verbs.documents import read_json
+from services.billing.verbs.quotes import TermsOption
 from shared.cli import App, CommandError, JsonOption, UsageProblem, print_json, print_record, print_table
 from shared.money import format_cents
 
@@ -36,7 +37,7 @@ def quote_late_fee(terms: TermsOption, as_json: JsonOption = False) -> None:
         propman billing quote-late-fee --json --terms -
     """
     try:
-        case, on, profile = read_document(read_terms(terms), _take_quote)
+        case, on, profile = read_document(read_json(terms, "The terms"), _take_quote)
     except BadDocument as error:
         raise UsageProblem(f"The terms cannot be used: {error}.", remedy=f"See {GUIDE}.") from error
     if profile is not None and case.terms.policy.profile_mode == "refuse":

@@ -1,14 +1,12 @@
 """`propman billing quote-…`: what would be charged for terms that somebody writes down; nothing is stored."""
 
-import json
-import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from services.billing.domain.documents import BadDocument
 from services.billing.domain.quotes import InvoiceQuote, invoice_question, quote_invoice
+from services.billing.verbs.documents import read_json
 from shared.cli import App, JsonOption, UsageProblem, print_json, print_record, print_table
 from shared.money import plain_cents
 
@@ -37,40 +35,13 @@ def quote_one_invoice(terms: TermsOption, as_json: JsonOption = False) -> None:
         | propman billing quote-invoice --json --terms -
     """
     try:
-        quote = quote_invoice(invoice_question(read_terms(terms)))
+        quote = quote_invoice(invoice_question(read_json(terms, "The terms")))
     except BadDocument as problem:
         raise UsageProblem(f"The terms cannot be used: {problem}.") from problem
     if as_json:
         print_json(_quote_json(quote))
     else:
         _print_quote(quote)
-
-
-def read_terms(file: str) -> Any:
-    """The JSON document in a file, or on standard input for "-"; raises `UsageProblem`."""
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-        return json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_no_constant)
-    except OSError as error:
-        raise UsageProblem(f"{file} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise UsageProblem("The terms are not UTF-8 text.") from error
-    except ValueError as error:
-        raise UsageProblem(f"The terms are not JSON: {error}.") from error
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    for name in names:
-        if names.count(name) > 1:
-            message = f"the field {name!r} is there twice"
-            raise ValueError(message)
-    return dict(pairs)
-
-
-def _no_constant(name: str) -> Any:
-    message = f"{name} is not a number"
-    raise ValueError(message)
 
 
 def _quote_json(quote: InvoiceQuote) -> dict[str, Any]:

@@ -19,6 +19,7 @@ COPIES = (
     "update leases set account_id = lease_id",
     "alter table leases alter column account_id set not null",
     "create index ix_leases_account_id on leases (account_id)",
+    "create index ix_leases_renewal_of on leases (renewal_of) where renewal_of is not null",
 )
 
 POLICIES = (

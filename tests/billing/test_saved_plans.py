@@ -1,0 +1,165 @@
+"""A dry run that is kept, and carried out exactly or not at all."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from propman.dev import ServerUrls
+from services.billing.handlers import router
+from services.billing.schema import metadata
+from shared.contracts.leasing import LeaseActivated, LeaseChanged
+from shared.messaging.tables import inbox, outbox
+from shared.messaging.transaction import Transactions
+from tests.billing.runs import agree, bill, billed, know
+from tests.support.builders import a_lease, a_property
+from tests.support.commands import Ran, run_propman
+from tests.support.databases import TestDatabases
+from tests.support.messages import count_rows, deliver
+
+MONTH = ("generate-monthly-invoices", "--month", "2026-12")
+
+
+class Desk:
+    """Billing with two leases of one property, its command line, and a place for plans."""
+
+    def __init__(self, transactions: Transactions, environment: dict[str, str], folder: Path) -> None:
+        self.transactions = transactions
+        self.environment = environment
+        self.file = folder / "plan.json"
+        self.leases: list[LeaseActivated] = []
+
+    async def run(self, *words: str) -> Ran:
+        return await run_propman("billing", *words, environment=self.environment)
+
+    async def save(self) -> Ran:
+        return await self.run(*MONTH, "--dry-run", "--json", "--save", str(self.file))
+
+    async def apply(self, *words: str) -> Ran:
+        return await self.run("generate-monthly-invoices", "--apply", str(self.file), *words)
+
+    async def rows(self) -> dict[str, int]:
+        tables = [*metadata.sorted_tables, inbox, outbox]
+        return {table.name: await count_rows(self.transactions, table) for table in tables}
+
+
+@pytest.fixture
+async def desk(databases: TestDatabases, servers: ServerUrls, tmp_path: Path) -> AsyncIterator[Desk]:
+    async with databases.transactions("billing") as transactions:
+        environment = {
+            "BILLING_DATABASE_URL": await databases.url("billing"),
+            "PROPMAN_RABBITMQ_URL": servers.rabbitmq_url,
+        }
+        made = Desk(transactions, environment, tmp_path)
+        place = a_property()
+        made.leases = [a_lease(property_id=place.property_id, unit_label=label) for label in ("1A", "1B")]
+        await deliver(transactions, router, place)
+        await know(transactions, *made.leases)
+        yield made
+
+
+async def test_a_plan_is_carried_out_exactly_and_only_once(desk: Desk) -> None:
+    before = await desk.rows()
+    saved = await desk.save()
+    between = await desk.rows()
+    applied = await desk.apply("--json")
+    again = await desk.apply()
+
+    assert before == between
+    assert (saved.code, applied.code, again.code) == (0, 0, 1)
+    assert saved.json | {"dry_run": False} == applied.json
+    assert await billed(desk.transactions) == [("2026-12-01", 157_500)] * 2
+    assert "is in the plan and would not be issued now" in again.err
+
+
+async def test_a_plan_holds_every_line_and_total(desk: Desk) -> None:
+    await desk.save()
+
+    plan = json.loads(desk.file.read_text())
+
+    assert plan["total_cents"] == {"USD": 315_000}
+    assert [invoice["due_on"] for invoice in plan["invoices"]] == ["2026-12-01"] * 2
+    assert plan["invoices"][0]["lines"] == [
+        {
+            "kind": "rent",
+            "description": "Rent 2026-12",
+            "amount_cents": 150_000,
+            "formula": "1,500.00 for the full month",
+        },
+        {
+            "kind": "parking",
+            "description": "Parking",
+            "amount_cents": 7_500,
+            "formula": "75.00 for the full month",
+        },
+    ]
+
+
+async def test_where_the_world_has_changed_nothing_is_issued_and_each_difference_is_said(desk: Desk) -> None:
+    await desk.save()
+    changed = desk.leases[0].model_dump() | {"version": 2, "rent_cents": 160_000}
+    await know(desk.transactions, LeaseChanged(**changed), a_lease(unit_label="9Z"))
+    await agree(desk.transactions, {"due_day": 5})
+    before = await desk.rows()
+
+    applied = await desk.apply()
+
+    assert applied.code == 1
+    assert "unit 1A, 2026-12-01 to 2026-12-31" in applied.err
+    assert (
+        "the total was $1,575.00 and is $1,675.00, it was due on 2026-12-01 and is on 2026-12-05"
+        in applied.err
+    )
+    assert "unit 9Z, 2026-12-01 to 2026-12-31" in applied.err
+    assert "Nothing was issued: the world has changed since the plan was made, 3 differences." in applied.err
+    assert await desk.rows() == before
+
+
+async def test_a_plan_of_which_something_was_billed_meanwhile_is_refused_whole(desk: Desk) -> None:
+    await desk.save()
+    await know(desk.transactions, a_lease(property_id=desk.leases[0].property_id))
+    await bill(desk.transactions, period="2026-12")
+
+    applied = await desk.apply()
+
+    assert applied.code == 1
+    assert applied.err.count("is in the plan and would not be issued now") == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((*MONTH, "--save", "plan.json"), "--save keeps the plan of a dry run"),
+        ((*MONTH, "--apply", "plan.json"), "--apply takes all it needs from the plan"),
+        (("generate-monthly-invoices", "--apply", "no-such-plan.json"), "no-such-plan.json cannot be read"),
+    ],
+)
+async def test_options_that_make_no_sense_together_are_a_usage_problem(
+    desk: Desk, words: tuple[str, ...], said: str
+) -> None:
+    ran = await desk.run(*words)
+
+    assert ran.code == 2
+    assert said in ran.err
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"format": "propman billing plan 9"}, "format: is not 'propman billing plan 1'"),
+        ({"invoices": [{"lease_id": "x"}]}, "invoices[0].lease_id: 'x' is not an id"),
+        ({"colour": "red"}, "colour: is not a field"),
+    ],
+)
+async def test_a_file_that_is_no_plan_is_a_usage_problem(
+    desk: Desk, changes: dict[str, Any], said: str
+) -> None:
+    await desk.save()
+    desk.file.write_text(json.dumps(json.loads(desk.file.read_text()) | changes))
+
+    ran = await desk.apply()
+
+    assert ran.code == 2
+    assert said in ran.err
