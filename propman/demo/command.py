@@ -38,7 +38,7 @@ async def demo(month: MonthOption = None) -> None:
     r"""Watch a month of rent being billed: from one trigger, through RabbitMQ, to the e-mails.
 
     Starts private servers and all services in this process, loads a portfolio of 5 properties in five
-    time zones with 15 tenants, publishes MonthlyBillingDue through the scheduler, and shows what came of
+    time zones with 17 tenants, publishes MonthlyBillingDue through the scheduler, and shows what came of
     it. Run it again: the month is billed already, and nothing is sent twice.
 
     \b
