@@ -1,6 +1,7 @@
 """The options that say a lease's terms: the same for a new lease, a change and a renewal."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import date
 from typing import Annotated, Final, Literal
 
@@ -70,7 +71,7 @@ def rolls_over_given(text: str | None) -> bool | None:
 def announce(found: Lease, words: str, *, dry_run: bool, as_json: bool) -> None:
     """What became of a lease: its id for programs, a sentence for people."""
     if as_json:
-        print_json(found)
+        print_json(asdict(found) | {"account_id": found.account})
     elif not dry_run:
         typer.echo(found.id)
         success(words)
