@@ -4,18 +4,13 @@ from datetime import date, timedelta
 from typing import Final
 
 from services.billing.domain.fee_calendar import FeeCalendar, Grace
-from services.billing.domain.invoices import InvoiceRules, due_on
+from services.billing.domain.invoices import due_on
 from services.billing.domain.leases import RentTerms
 from services.billing.domain.periods import due_date, following, period_of, periods_between
 from services.billing.domain.policies import BillingPolicy
 
 _REACH: Final = timedelta(days=62)
 """A due date lies at most so far from the first day of its period."""
-
-
-def invoice_rules(policy: BillingPolicy) -> InvoiceRules:
-    """What a policy says about an invoice's amounts and dates."""
-    return InvoiceRules(policy.proration, policy.due_day, policy.due_after_days)
 
 
 def charges_fees(policy: BillingPolicy) -> bool:
@@ -44,8 +39,9 @@ def next_due_on(policy: BillingPolicy, terms: RentTerms | None, on: date) -> dat
         return this_month if this_month >= on else due_date(following(label), day)
     first = max(on, terms.starts_on)
     periods = periods_between(terms.frequency, terms.starts_on, first - _REACH, first + _REACH)
-    rules = invoice_rules(policy)
     days = [
-        due_on(terms, period, rules) for period in periods if terms.in_force(period.starts_on, period.ends_on)
+        due_on(terms, period, policy)
+        for period in periods
+        if terms.in_force(period.starts_on, period.ends_on)
     ]
     return min((day for day in days if day >= on), default=None)
