@@ -36,7 +36,7 @@ async def migrated(servers: ServerUrls) -> AsyncIterator[AsyncConnection]:
     await drop_database(servers.postgres_url, url)
 
 
-async def test_every_seed_runs_hourly_from_its_next_minute_on(migrated: AsyncConnection) -> None:
+async def test_every_seed_runs_from_its_next_minute_on(migrated: AsyncConnection) -> None:
     seeds = {seed.key: seed for seed in await migrated.execute(sa.select(schedules))}
 
     assert {key: seed.cron for key, seed in seeds.items()} == {
@@ -44,6 +44,12 @@ async def test_every_seed_runs_hourly_from_its_next_minute_on(migrated: AsyncCon
         "late-fees": "15 * * * *",
         "autopay": "20 * * * *",
         "payment-reminders": "25 * * * *",
+        "weather-alerts": "*/3 * * * *",
+        "weather-conditions": "*/15 * * * *",
+    }
+    assert {seeds[f"weather-{check}"].payload["check"] for check in ("alerts", "conditions")} == {
+        "alerts",
+        "conditions",
     }
     for seed in seeds.values():
         assert tuple(seed.expected) == expected_consumers(trigger_named(seed.trigger).topic)

@@ -1,0 +1,1 @@
+"""The rules of weather: standard library only, no clock, no network."""

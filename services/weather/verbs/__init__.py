@@ -1,0 +1,1 @@
+"""The commands of weather, a file for each subject."""

@@ -1,0 +1,167 @@
+"""`propman weather thresholds`."""
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from typing import Annotated, Any
+
+import typer
+
+from services.weather.domain.levels import Level
+from services.weather.domain.observations import Metric
+from services.weather.domain.thresholds import (
+    CATEGORY_OF,
+    TEMPERATURES,
+    BadThreshold,
+    Threshold,
+    profile,
+    shown,
+)
+from services.weather.domain.units import UnknownUnit, to_si
+from services.weather.store.conditions import ConditionStore
+from services.weather.verbs.database import database, known_property, reading
+from shared.cli import (
+    DryRunOption,
+    JsonOption,
+    PropertyOption,
+    UsageProblem,
+    print_json,
+    print_table,
+    service_app,
+    success,
+)
+
+app = service_app("thresholds", "From which values on we warn, beside the official alerts.")
+
+_VALUE = re.compile(r"(-?\d+(?:\.\d+)?)\s*([A-Za-z°/]+)")
+
+
+@app.command("show")
+async def show(property_id: PropertyOption = None, as_json: JsonOption = False) -> None:
+    r"""Show the thresholds of the portfolio, or those in force at one property.
+
+    \b
+    Examples:
+      propman weather thresholds show
+      propman weather thresholds show --property 0198c1d2-7e1a-7c3f-9b2e-3d4c5b6a7f80 --json
+    """
+    async with reading() as connection:
+        if property_id is not None:
+            await known_property(connection, property_id)
+        ids = [property_id] if property_id else []
+        found = await ConditionStore(connection).thresholds(ids)
+    layers = [found[None], found[property_id]] if property_id else [found[None]]
+    rows = [_row(item) for item in profile(*layers)]
+    if as_json:
+        print_json(rows)
+        return
+    columns = list(rows[0])
+    print_table(columns, [list(row.values()) for row in rows])
+
+
+@app.command("set")
+async def set_threshold(
+    metric: Annotated[
+        str, typer.Option("--metric", help="heat_index, wind_chill, air_temperature, wind, gust.")
+    ],
+    level: Annotated[str, typer.Option("--level", help="advisory or warning.")],
+    raise_at: Annotated[str, typer.Option("--raise", help="With its unit: 100F, 38C, 46mph, 20m/s.")],
+    clear_at: Annotated[str, typer.Option("--clear", help="On the harmless side of --raise, with its unit.")],
+    property_id: PropertyOption = None,
+    hours: Annotated[float | None, typer.Option("--hours", min=0, help="For how long in a row.")] = None,
+    raise_count: Annotated[int | None, typer.Option("--raise-count", min=1, help="Answers in a row.")] = None,
+    clear_count: Annotated[int | None, typer.Option("--clear-count", min=1, help="Answers in a row.")] = None,
+    hold: Annotated[
+        float | None, typer.Option("--hold-hours", min=0, help="An alert lasts at least.")
+    ] = None,
+    cooldown: Annotated[
+        float | None, typer.Option("--cooldown-hours", min=0, help="Then silent for.")
+    ] = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    r"""Set a threshold for the portfolio, or with --property for one property.
+
+    \b
+    Examples:
+      propman weather thresholds set --metric heat_index --level advisory --raise 95F --clear 92F
+      propman weather thresholds set --metric gust --level warning --raise 50mph --clear 45mph --property ID
+    """
+    given = {
+        "hours": hours,
+        "raise_count": raise_count,
+        "clear_count": clear_count,
+        "min_hold": None if hold is None else timedelta(hours=hold),
+        "cooldown": None if cooldown is None else timedelta(hours=cooldown),
+    }
+    async with database() as transactions, transactions.command("weather.set_threshold") as tx:
+        if property_id is not None:
+            await known_property(tx.connection, property_id)
+        store = ConditionStore(tx.connection)
+        found = await store.thresholds([property_id] if property_id else [])
+        layers = [found[None], found[property_id]] if property_id else [found[None]]
+        wanted = _wanted(profile(*layers), metric, level, (raise_at, clear_at), given)
+        if not dry_run:
+            await store.set_threshold(property_id, wanted, tx.at)
+    if as_json:
+        print_json(_row(wanted) | {"property_id": property_id, "dry_run": dry_run})
+    whose = "this property" if property_id else "the portfolio"
+    success(f"{'Dry run: would be set' if dry_run else 'Set'} for {whose}: {_in_words(wanted)}.")
+
+
+def _wanted(
+    current: tuple[Threshold, ...], metric: str, level: str, values: tuple[str, str], given: dict[str, Any]
+) -> Threshold:
+    try:
+        chosen, wanted_level = Metric(metric), Level.of(level)
+    except (KeyError, ValueError):
+        names = ", ".join(item.value for item in Metric)
+        raise UsageProblem(
+            f"{metric!r} at level {level!r} is not a threshold.",
+            remedy=f"Metrics are {names}; levels are advisory and warning.",
+        ) from None
+    high, low = (_value(chosen, text) for text in values)
+    known = next((item for item in current if (item.metric, item.level) == (chosen, wanted_level)), None)
+    changes = {name: value for name, value in given.items() if value is not None}
+    try:
+        if known is not None:
+            return replace(known, raise_at=high, clear_at=low, **changes)
+        return Threshold(metric=chosen, level=wanted_level, raise_at=high, clear_at=low, **changes)
+    except BadThreshold as error:
+        raise UsageProblem(f"{error}.") from error
+
+
+def _value(metric: Metric, text: str) -> float:
+    units = ("F", "C") if metric in TEMPERATURES else ("mph", "m/s", "km/h", "kn")
+    found = _VALUE.fullmatch(text.strip())
+    if found is None or found[2] not in units:
+        raise UsageProblem(
+            f"{text!r} is no value of {metric.value}.", remedy=f"Give it in {' or '.join(units)}."
+        )
+    try:
+        value = to_si(float(found[1]), found[2])
+    except UnknownUnit as error:
+        raise UsageProblem(f"{error}.") from error
+    return value or 0.0
+
+
+def _row(item: Threshold) -> dict[str, Any]:
+    high, unit = shown(item.metric, item.raise_at)
+    return {
+        "category": CATEGORY_OF[item.metric].value,
+        "level": item.level.word,
+        "metric": item.metric.value,
+        "raise": high,
+        "clear": shown(item.metric, item.clear_at)[0],
+        "unit": unit,
+        "hours": item.hours,
+        "raise_count": item.raise_count,
+        "clear_count": item.clear_count,
+        "hold_hours": item.min_hold.total_seconds() / 3600,
+        "cooldown_hours": item.cooldown.total_seconds() / 3600,
+    }
+
+
+def _in_words(item: Threshold) -> str:
+    row = _row(item)
+    return f"{row['metric']} {row['level']} at {row['raise']} {row['unit']}, over at {row['clear']}"
