@@ -97,7 +97,7 @@ class LateLedger:
         self.serial += 1
         row = cents | {
             "invoice_id": new_id(),
-            "number": f"INV-2025-{self.account_id.hex[-6:]}-{self.serial}",
+            "number": f"INV-2025-{self.account_id.hex[-6:].upper()}-{self.serial}",
             "account_id": self.account_id,
             "lease_id": self.account_id,
             "property_id": self.property_id,

@@ -277,7 +277,7 @@ def _fee_fact(new: NewLine, invoice: LateInvoice) -> list[InvoiceFact]:
         return [LateFeeApplied(**stated, amount_cents=line.amount_cents)]
     if line.amount_cents > 0:  # less is waived because less is owed, which its own line says
         return []
-    return [LateFeeWaived(**stated, amount_cents=-line.amount_cents, reason=line.formula)]
+    return [LateFeeWaived(**stated, amount_cents=-line.amount_cents, reason=invoice.reason_of(line) or "")]
 
 
 def _stated(invoice: LateInvoice) -> dict[str, Any]:

@@ -6,7 +6,7 @@ out what is due.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -24,7 +24,7 @@ from shared.db import columnar, given, given_rows, insert_rows
 _IDS: Final = sa.bindparam("ids", type_=ARRAY(sa.Uuid))
 _LINE_COLUMNS: Final = (
     *("invoice_id", "position", "kind", "bucket", "description", "amount_cents"),
-    *("formula", "rule", "counts_on", "posted_by", "posted_at"),
+    *("formula", "rule", "counts_on", "reason", "posted_by", "posted_at"),
 )
 _INSERT_LINES: Final = insert_rows(invoice_lines, _LINE_COLUMNS)
 _MARKS: Final = ("invoice_id", "next_check_on", "overdue_on")
@@ -77,6 +77,13 @@ class LateInvoice:
         """What is still to be paid."""
         return 0 if self.state == "void" else self.total_cents - self.paid_cents
 
+    def reason_of(self, line: FeeLine) -> str | None:
+        """Why a person had a line posted; None where a rule did."""
+        if line.kind != "waiver":
+            return None
+        given = [waiver.reason for waiver in self.waivers if waiver.on <= line.counts_on]
+        return given[-1] if given else None
+
 
 _FIELDS: Final = tuple(item.name for item in fields(LateInvoice) if item.name in invoices.c)
 
@@ -88,6 +95,19 @@ class NewLine:
     invoice: LateInvoice
     position: int
     line: FeeLine
+
+
+@dataclass(frozen=True, slots=True)
+class NewWaiver:
+    """Fees that a person lets go."""
+
+    waiver_id: UUID
+    invoice_id: UUID
+    amount_cents: int | None
+    waived_on: date
+    reason: str
+    waived_by: str
+    waived_at: datetime
 
 
 def due_query(today: Mapping[str, date], property_id: UUID | None) -> sa.Select[tuple[UUID, UUID, date]]:
@@ -245,6 +265,7 @@ class FeeStore:
                 "formula": new.line.formula,
                 "rule": new.line.rule,
                 "counts_on": new.line.counts_on,
+                "reason": new.invoice.reason_of(new.line),
                 "posted_by": by,
                 "posted_at": at,
             }
@@ -252,6 +273,10 @@ class FeeStore:
         ]
         if rows:
             await self._connection.execute(_INSERT_LINES, columnar(rows, _LINE_COLUMNS))
+
+    async def add_waiver(self, waiver: NewWaiver) -> None:
+        """Keep that fees were let go."""
+        await self._connection.execute(sa.insert(waivers).values(asdict(waiver)))
 
     async def mark(self, marks: Sequence[Mapping[str, Any]]) -> None:
         """Keep when each invoice is to be looked at again, and since when it is overdue."""

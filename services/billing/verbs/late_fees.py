@@ -1,0 +1,262 @@
+"""`propman billing apply-late-fees` and `waive-fee`."""
+
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from services.billing.domain.waiving import WaiverRefused
+from services.billing.handlers.late_fees import Judged, apply_chunk, chunked, due_invoices
+from services.billing.handlers.payments import InvoiceUnknown
+from services.billing.handlers.waivers import Waived
+from services.billing.handlers.waivers import waive_fee as waive
+from services.billing.store import LeaseStore
+from services.billing.store.fees import DueInvoice, LateInvoice, NewLine
+from services.billing.verbs.database import opened, unknown_invoice
+from services.billing.verbs.persons import ByOption, signed
+from shared.cli import (
+    App,
+    CommandError,
+    DryRunOption,
+    EnqueueOption,
+    JsonOption,
+    PropertyOption,
+    UsageProblem,
+    json_wanted,
+    print_json,
+    print_table,
+    progress,
+    say,
+    success,
+    warning,
+)
+from shared.contracts.scheduler import LateFeesDue
+from shared.identity import new_id
+from shared.messaging.transaction import Transactions, Tx, command_envelope
+from shared.money import BadAmount, format_cents, parse_cents
+
+
+def add_to(app: App) -> None:
+    """Give billing's app its commands."""
+    app.command()(apply_late_fees)
+    app.command()(waive_fee)
+
+
+async def apply_late_fees(
+    property_id: PropertyOption = None,
+    dry_run: DryRunOption = False,
+    enqueue: EnqueueOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    r"""Judge overdue invoices: post the late fees and interest that are missing, take back what is not owed.
+
+    Each invoice is judged at the date it is at its property, under the terms it was issued with. The
+    command may be repeated, and may run at the same time as the schedule: what is there is not posted
+    again. A dry run does all of it and then takes everything back.
+
+    \b
+    Examples:
+      propman billing apply-late-fees --dry-run
+      propman billing apply-late-fees --property 0198c1d2-7e1a-7c3f-9b2e-3d4c5b6a7f80
+      propman billing apply-late-fees --enqueue
+    """
+    async with opened() as transactions:
+        if property_id is not None:
+            await _refuse_unknown(transactions, property_id)
+        if enqueue:
+            await _enqueue(transactions, property_id, dry_run=dry_run)
+            return
+        found = await _due(transactions, property_id)
+        done = await _judge_all(transactions, found, dry_run=dry_run)
+        names = await _names(transactions)
+    _report(found, done, names, dry_run=dry_run)
+
+
+async def _refuse_unknown(transactions: Transactions, property_id: UUID) -> None:
+    async with transactions.engine.connect() as connection:
+        if await LeaseStore(connection).property_named(property_id) is None:
+            raise CommandError(
+                f"Billing knows no property {property_id}.", remedy="See `propman leasing properties list`."
+            )
+
+
+async def _enqueue(transactions: Transactions, property_id: UUID | None, *, dry_run: bool) -> None:
+    occurrence = new_id()
+    async with transactions.begin(command_envelope("billing.enqueue", occurrence)) as tx:
+        due = LateFeesDue(
+            occurrence_id=occurrence,
+            schedule_key="billing-command",
+            as_of=tx.at,
+            origin="manual",
+            property_id=property_id,
+            dry_run=dry_run,
+        )
+        tx.emit(due, message_id=occurrence)
+    if json_wanted():
+        print_json({"occurrence_id": occurrence, "enqueued": True})
+    success(f"LateFeesDue is enqueued as {occurrence}; the running billing service does the rest.")
+
+
+async def _due(transactions: Transactions, property_id: UUID | None) -> list[DueInvoice]:
+    async with transactions.engine.connect() as connection:
+        as_of: datetime = transactions.clock.now()
+        return await due_invoices(connection, as_of, property_id=property_id)
+
+
+async def _names(transactions: Transactions) -> dict[UUID, str]:
+    async with transactions.engine.connect() as connection:
+        return await LeaseStore(connection).property_names()
+
+
+async def _judge_all(
+    transactions: Transactions, found: Sequence[DueInvoice], *, dry_run: bool
+) -> list[Judged]:
+    """Chunk by chunk, each in its own transaction: a crash leaves whole chunks behind, and is resumed."""
+    done: list[Judged] = []
+    with progress(len(found), "Judging invoices") as bar:
+        for chunk in chunked(found):
+            async with _transaction(transactions, dry_run=dry_run) as tx:
+                done.append(await apply_chunk(tx, {item.invoice_id: item.on for item in chunk}))
+            bar.advance(len(chunk))
+    return done
+
+
+@asynccontextmanager
+async def _transaction(transactions: Transactions, *, dry_run: bool) -> AsyncIterator[Tx]:
+    """A transaction of the run; that of a dry run is never committed, and what it emits is never written."""
+    story = command_envelope("billing.apply_late_fees", new_id())
+    if not dry_run:
+        async with transactions.begin(story) as tx:
+            yield tx
+        return
+    async with transactions.engine.connect() as connection:
+        yield Tx(connection, at=transactions.clock.now(), cause=story)
+
+
+def _report(
+    found: Sequence[DueInvoice], done: Sequence[Judged], names: dict[UUID, str], *, dry_run: bool
+) -> None:
+    posted = [new for judged in done for new in judged.posted]
+    overdue = [invoice for judged in done for invoice in judged.overdue]
+    problems = [problem for judged in done for problem in judged.problems]
+    if json_wanted():
+        print_json(_summary(found, posted, overdue, problems) | {"dry_run": dry_run})
+    else:
+        _print_by_property(posted, overdue, names)
+    would = "would be " if dry_run else ""
+    if posted or overdue:
+        words = f"{len(posted)} lines {would}posted, {len(overdue)} invoices {would}marked overdue."
+        (say if dry_run else success)(f"Dry run: {words}" if dry_run else words)
+    elif not problems:
+        (say if dry_run else success)(f"Nothing to do: {len(found)} invoices were due for a look.")
+    for problem in problems:
+        warning(problem)
+    if problems:
+        raise CommandError(f"{len(problems)} invoices could not be judged; the others were.")
+
+
+def _summary(
+    found: Sequence[DueInvoice],
+    posted: Sequence[NewLine],
+    overdue: Sequence[LateInvoice],
+    problems: Sequence[str],
+) -> dict[str, Any]:
+    totals: Counter[str] = Counter()
+    for new in posted:
+        totals[new.invoice.currency] += new.line.amount_cents
+    return {
+        "examined": len(found),
+        "posted": len(posted),
+        "overdue": [invoice.number for invoice in overdue],
+        "failed": len(problems),
+        "total_cents": totals,
+        "lines": [
+            {
+                "invoice": new.invoice.number,
+                "kind": new.line.kind,
+                "rule": new.line.rule,
+                "on": new.line.counts_on,
+                "amount_cents": new.line.amount_cents,
+                "formula": new.line.formula,
+            }
+            for new in posted
+        ],
+        "problems": list(problems),
+    }
+
+
+def _print_by_property(
+    posted: Sequence[NewLine], overdue: Sequence[LateInvoice], names: dict[UUID, str]
+) -> None:
+    groups: defaultdict[tuple[UUID, str], list[NewLine]] = defaultdict(list)
+    late: Counter[tuple[UUID, str]] = Counter()
+    for new in posted:
+        groups[new.invoice.property_id, new.invoice.currency].append(new)
+    for invoice in overdue:
+        late[invoice.property_id, invoice.currency] += 1
+    rows = []
+    for place, currency in sorted({*groups, *late}, key=lambda key: names.get(key[0], "")):
+        lines = groups[place, currency]
+        charged = sum(new.line.amount_cents for new in lines if new.line.amount_cents > 0)
+        taken_back = sum(new.line.amount_cents for new in lines if new.line.amount_cents < 0)
+        rows.append(
+            [
+                names.get(place, str(place)),
+                late[place, currency],
+                len(lines),
+                format_cents(charged, currency),
+                format_cents(taken_back, currency),
+            ]
+        )
+    columns = ["property", "newly overdue", "lines", "charged", "taken back"]
+    print_table(columns, rows, empty="No invoice owes anything new for being late.")
+
+
+async def waive_fee(
+    invoice: Annotated[str, typer.Argument(help="Its number or its id.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why, in words; tenants are told.")],
+    amount: Annotated[
+        str | None, typer.Option("--amount", help="So much of the late fees; without it all, and interest.")
+    ] = None,
+    by: ByOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    r"""Let late fees go. Fee and waiver both stay in history, and no later run charges them again.
+
+    What had been paid of them is free again, and becomes credit.
+
+    \b
+    Examples:
+      propman billing waive-fee INV-2026-000001 --reason "First time late"
+      propman billing waive-fee INV-2026-000001 --amount 25.00 --reason "Agreed by phone"
+    """
+    try:
+        cents = None if amount is None else parse_cents(amount)
+    except BadAmount as error:
+        raise UsageProblem(f"{error}.") from error
+    async with opened() as transactions:
+        try:
+            async with transactions.command("billing.waive_fee") as tx:
+                waived = await waive(tx, invoice, amount_cents=cents, by=signed(by), reason=reason)
+        except InvoiceUnknown:
+            raise unknown_invoice(invoice) from None
+        except WaiverRefused as refusal:
+            raise CommandError(f"Not waived: {refusal}.") from refusal
+    _report_waiver(waived)
+
+
+def _report_waiver(waived: Waived) -> None:
+    if json_wanted():
+        print_json(waived)
+    money = waived.currency
+    words = [
+        f"{format_cents(waived.waived_cents, money)} waived on {waived.number}",
+        f"still open {format_cents(waived.balance_cents, money)}",
+    ]
+    if waived.credit_cents:
+        words.append(f"freed as credit {format_cents(waived.credit_cents, money)}")
+    success(", ".join(words) + ".")
