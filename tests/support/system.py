@@ -27,6 +27,10 @@ ROOT = Path(__file__).parents[2]
 OPEN_DELIVERIES = ("queued", "sending", "retry_wait", "awaiting_contact")
 
 
+NOBODY = "http://127.0.0.1:9"
+"""Where nobody answers: a test of the whole system asks no provider but its own."""
+
+
 class System:
     """Starts, kills and asks the services of one test."""
 
@@ -200,6 +204,7 @@ async def a_system(urls: ServerUrls, folder: Path) -> AsyncIterator[System]:
         "PROPMAN_HOME": str(folder),
         "PROPMAN_LOG_FORMAT": "json",
         "NOTIFICATIONS_SMTP_URL": urls.smtp_url,
+        "WEATHER_NWS_URL": NOBODY,
         "PYTHONPATH": str(ROOT),
     }
     for name in service_names():
@@ -209,6 +214,11 @@ async def a_system(urls: ServerUrls, folder: Path) -> AsyncIterator[System]:
     async with connection:
         await topology.declare(await connection.channel(), all_subscriptions())
     system = System(environment, vhost.url, folder, databases)
+    # Every three minutes it would ask the outside, or wait for a service that a test does not start.
+    await system.administer(
+        "scheduler",
+        "update schedules set state = 'paused' where key in ('weather-alerts', 'weather-conditions')",
+    )
     try:
         yield system
     finally:
