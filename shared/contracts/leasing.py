@@ -55,8 +55,8 @@ class RecurringCharge(Part):
     """A charge beside the rent, such as pet rent, parking or an annual inspection.
 
     `starts_on` and `ends_on` are its first and last day, both inclusive; without them it begins and ends
-    with the lease. Quarterly and annual ones count from the first day, and one that is charged once is
-    charged on it. The same code may be there again for other days.
+    with the lease. Quarterly and annual ones, and monthly ones beside weekly rent, count from the first day,
+    and one that is charged once is charged on it. The same code may be there again for other days.
     """
 
     code: str

@@ -186,6 +186,47 @@ async def test_a_lease_is_renewed_once_also_when_two_do_it_at_the_same_time(
     assert await count_rows(transactions, leases) == 2
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        lambda tx, identity: handlers.end_lease(tx, identity, date(2026, 11, 30)),
+        lambda tx, identity: handlers.change_lease(tx, identity, ends_on=date(2026, 11, 30)),
+    ],
+)
+async def test_a_renewed_lease_is_not_shortened_away_from_its_renewal(
+    transactions: Transactions, command: Callable[..., Awaitable[object]]
+) -> None:
+    lease = await a_lease(transactions, terms(end="2026-12-31"))
+    await do(transactions, handlers.renew_lease, lease.id, Renewal())
+    before = await emitted(transactions)
+
+    with pytest.raises(LeaseIsRenewed, match="is renewed from 2027-01-01"):
+        await do(transactions, command, lease.id)
+
+    assert (await stored(transactions, lease), await emitted(transactions)) == (lease, before)
+    await do(transactions, handlers.end_lease, lease.id, date(2026, 12, 31))
+
+
+async def test_one_rent_change_of_a_day_is_kept_when_two_are_agreed_at_once(
+    transactions: Transactions,
+) -> None:
+    lease = await a_lease(transactions)
+    both = [
+        do(
+            transactions,
+            handlers.change_lease,
+            lease.id,
+            scheduled=[RentChange(effective_on=day, rent_cents=cents)],
+        )
+        for day, cents in ((SEPTEMBER.effective_on, 1), (SEPTEMBER.effective_on, 2))
+    ]
+
+    outcomes = await asyncio.gather(*both, return_exceptions=True)
+
+    assert [type(outcome) for outcome in outcomes].count(Invalid) == 1
+    assert len((await last_fact(transactions))[1]["rent_changes"]) == 1
+
+
 async def test_a_renewal_does_not_take_the_unit_from_the_next_tenants(transactions: Transactions) -> None:
     lease = await a_lease(transactions, terms(end="2026-12-31"))
     luis = await a_tenant(transactions, "luis")

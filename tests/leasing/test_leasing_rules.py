@@ -23,13 +23,18 @@ DAYS = st.dates(min_value=date(2020, 1, 1), max_value=date(2021, 12, 31))
 def periods(draw: st.DrawFn) -> LeaseTerms:
     start = draw(DAYS)
     length = draw(st.none() | st.integers(min_value=1, max_value=400))
-    return LeaseTerms(
-        rent_cents=1, starts_on=start, ends_on=start + timedelta(days=length) if length is not None else None
+    return checked_terms(
+        LeaseTerms(
+            rent_cents=1,
+            starts_on=start,
+            ends_on=start + timedelta(days=length) if length is not None else None,
+            rolls_over=draw(st.booleans()),
+        )
     )
 
 
 def days(terms: LeaseTerms) -> set[date]:
-    end = terms.ends_on or date(2024, 1, 1)
+    end = date(2024, 1, 1) if terms.rolls_over or terms.ends_on is None else terms.ends_on
     return {terms.starts_on + timedelta(days=step) for step in range((end - terms.starts_on).days + 1)}
 
 

@@ -115,6 +115,8 @@ async def test_a_charge_comes_and_goes_by_date(run: Run) -> None:
         ("change {lease} --free-month 2025-12", "free-periods have 2025-12"),
         ("change {lease} --free-month soon", "--free-month"),
         ("change {lease} --then later", "then 'later' is none of month_to_month, end"),
+        ("change {lease} --then end", "then is end, and the lease has no agreed end"),
+        ("renew {lease} --starts-on 2026-07-01 --then end", "ends-on is missing"),
         ("add-charge {lease} pet_rent:Pet:1", "code 'pet_rent' is there twice on 2026-01-01"),
         ("add-charge {lease} key:Key:1:once:2025-12-31", "outside the lease"),
         ("add-charge {lease} key:Key:1:once:2026-03-01 --from 2026-03-02", "the charge says 2026-03-01"),
@@ -142,7 +144,7 @@ async def test_a_second_renewal_and_a_change_of_an_ended_lease_end_with_1(run: R
     await run("leases", "renew", lease, "--starts-on", "2027-01-01")
 
     second = await run("leases", "renew", lease, "--starts-on", "2027-02-01")
-    await run("leases", "end", lease, "--on", "2026-06-30")
+    await run("leases", "end", lease, "--on", "2026-12-31")
     late = await run("leases", "add-charge", lease, "key:Key:1")
 
     assert (second.exit_code, late.exit_code) == (1, 1)

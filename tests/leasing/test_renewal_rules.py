@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.leasing.domain.charges import Charge
-from services.leasing.domain.leases import Lease, changed, ended, overlap, refuse_taking_back_months
+from services.leasing.domain.leases import Lease, changed, ended, overlap, refuse_end_that_is_none
 from services.leasing.domain.refusals import Invalid, LeaseIsOver
 from services.leasing.domain.renewals import Renewal, closed, renewal_start, renewed
 from services.leasing.domain.terms import RentChange, checked_terms
@@ -100,6 +100,13 @@ def test_another_frequency_needs_another_rent_and_has_neither_due_day_nor_free_m
     assert (new.frequency, new.due_day, new.free_periods) == ("weekly", 1, ())
 
 
+def test_a_monthly_charge_beside_weekly_rent_keeps_its_day_in_a_renewal() -> None:
+    weekly = a_lease(frequency="weekly", due_day=1, charges=(PARKING,), starts_on=date(2026, 1, 5))
+
+    assert renewal_of(weekly).charges == (replace(PARKING, starts_on=date(2027, 1, 5)),)
+    assert renewal_of(a_lease(starts_on=date(2026, 1, 5), charges=(PARKING,))).charges == (PARKING,)
+
+
 def test_a_renewal_without_an_end_has_none() -> None:
     new = renewal_of(a_lease(rolls_over=True))
 
@@ -170,10 +177,15 @@ def test_a_lease_that_rolls_over_has_its_unit_until_it_is_ended() -> None:
 def test_an_agreed_end_is_not_taken_back_after_months_went_on() -> None:
     rolling = a_lease(rolls_over=True)
 
-    refuse_taking_back_months(rolling, {"rolls_over": False}, END)
-    refuse_taking_back_months(rolling, {"rolls_over": False, "ends_on": date(2027, 6, 30)}, END + DAY)
+    refuse_end_that_is_none(rolling, {"rolls_over": False}, END)
+    refuse_end_that_is_none(rolling, {"rolls_over": False, "ends_on": date(2027, 6, 30)}, END + DAY)
     with pytest.raises(Invalid, match="then is too late: the lease has gone on since 2026-12-31"):
-        refuse_taking_back_months(rolling, {"rolls_over": False}, END + DAY)
+        refuse_end_that_is_none(rolling, {"rolls_over": False}, END + DAY)
+
+
+def test_a_lease_without_an_agreed_end_does_not_come_to_end_without_a_day() -> None:
+    with pytest.raises(Invalid, match="then is end, and the lease has no agreed end"):
+        refuse_end_that_is_none(a_lease(ends_on=None), {"rolls_over": False}, END)
 
 
 def test_an_earlier_end_takes_with_it_what_lies_beyond() -> None:

@@ -209,17 +209,23 @@ def test_a_renewal_changes_nothing_of_a_charge_s_rhythm(
 ) -> None:
     frequency, months = step
     renewed_on = first + timedelta(days=later)
-    (kept,) = carried_over((pet(frequency=frequency, starts_on=first),), first, renewed_on)
+    charges = (pet(frequency=frequency, starts_on=first),)
+
+    (kept,) = carried_over(charges, first, renewed_on, by_the_month=False)
 
     begins = kept.starts_on or renewed_on
+    rhythm = {months_after(first, months * times) for times in range(60)}
+    assert begins in rhythm
+    assert begins == min(day for day in rhythm if day >= renewed_on)
 
-    assert begins >= renewed_on
-    if frequency == "monthly":
-        assert begins == renewed_on
-    else:
-        rhythm = {months_after(first, months * times) for times in range(60)}
-        assert begins in rhythm
-        assert not any(renewed_on <= day < begins for day in rhythm)
+
+@given(DAYS, st.integers(min_value=0, max_value=400))
+def test_a_monthly_charge_beside_monthly_rent_goes_on_without_a_break(first: date, later: int) -> None:
+    charge = pet(starts_on=first, ends_on=date(2040, 1, 1))
+
+    (kept,) = carried_over((charge,), START, first + timedelta(days=later), by_the_month=True)
+
+    assert (kept.starts_on, kept.ends_on) == (None, charge.ends_on)
 
 
 def test_a_renewal_takes_over_what_is_still_to_be_charged() -> None:
@@ -228,7 +234,7 @@ def test_a_renewal_takes_over_what_is_still_to_be_charged() -> None:
     done = pet(code="clean", frequency="once", starts_on=START)
     ends_between = pet(code="tax", frequency="annual", ends_on=date(2027, 1, 14))
 
-    assert carried_over((over, later, done, ends_between), START, renewed_on) == (later,)
+    assert carried_over((over, later, done, ends_between), START, renewed_on, by_the_month=True) == (later,)
 
 
 @given(st.dates(min_value=date(2020, 1, 1), max_value=date(2100, 12, 31)), st.integers(0, 2_000))

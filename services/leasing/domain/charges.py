@@ -38,7 +38,8 @@ class Charge:
     description: str
     amount_cents: int
     frequency: ChargeFrequency = "monthly"
-    """Quarterly and annual ones count from their first day; one that is charged once is charged on it."""
+    """Quarterly and annual ones, and monthly ones beside weekly rent, count from their first day; one that is
+    charged once is charged on it."""
     starts_on: date | None = None
     """The first day; None begins with the lease."""
     ends_on: date | None = None
@@ -134,27 +135,30 @@ def ended_charge(charges: Sequence[Charge], code: str, on: date, lease_starts_on
     return tuple(replace(charge, ends_on=on) if charge in goes_on else charge for charge in kept)
 
 
-def carried_over(charges: Sequence[Charge], lease_starts_on: date, renewed_on: date) -> tuple[Charge, ...]:
+def carried_over(
+    charges: Sequence[Charge], lease_starts_on: date, renewed_on: date, *, by_the_month: bool
+) -> tuple[Charge, ...]:
     """The charges as a renewal goes on with them: what ended before it stays behind.
 
-    Quarterly and annual charges begin on the next day that their count from the first day comes to, so that
-    a renewal changes nothing of their rhythm.
+    Charges that count from their first day begin on the next day that the count comes to, so that a renewal
+    neither repeats nor skips one; the 31st that a short month made the 30th stays the 30th from then on.
+    Where the old rent is `by_the_month`, a monthly charge is for all its days, and goes on without a break.
     """
     return tuple(
         replace(charge, starts_on=begins if begins > renewed_on else None)
         for charge in charges
-        if (begins := _next_day(charge, lease_starts_on, renewed_on)) is not None
+        if (begins := _next_day(charge, lease_starts_on, renewed_on, by_the_month=by_the_month)) is not None
         and charge.days(lease_starts_on, None)[1] >= begins
     )
 
 
-def _next_day(charge: Charge, lease_starts_on: date, renewed_on: date) -> date | None:
+def _next_day(charge: Charge, lease_starts_on: date, renewed_on: date, *, by_the_month: bool) -> date | None:
     begins = charge.starts_on or lease_starts_on
     if begins >= renewed_on:
         return begins
     if charge.frequency == "once":
         return None
-    if charge.frequency == "monthly":
+    if charge.frequency == "monthly" and by_the_month:
         return renewed_on
     step = _MONTHS[charge.frequency]
     days = (months_after(begins, step * times) for times in count(1))

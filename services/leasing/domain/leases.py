@@ -83,10 +83,16 @@ def changed(
     return lease if after == lease else replace(after, version=lease.version + 1)
 
 
-def refuse_taking_back_months(lease: Lease, changes: dict[str, Any], today: date) -> None:
-    """Raise `Invalid` where a lease that has gone on past its agreed end would be over in the past."""
-    goes_on = lease.rolls_over and lease.ends_on is not None and lease.ends_on < today
-    if goes_on and changes.get("rolls_over") is False and "ends_on" not in changes:
+def refuse_end_that_is_none(lease: Lease, changes: dict[str, Any], today: date) -> None:
+    """Raise `Invalid` where "and then it ends" means no day, or one that has gone by.
+
+    A lease that has gone on past its agreed end is ended on a day: months that were lived in stay.
+    """
+    if changes.get("rolls_over") is not False or "ends_on" in changes:
+        return
+    if lease.ends_on is None:
+        raise Invalid([Wrong("then", "is end, and the lease has no agreed end")])
+    if lease.rolls_over and lease.ends_on < today:
         reason = f"is too late: the lease has gone on since {lease.ends_on}; end it on a day instead"
         raise Invalid([Wrong("then", reason)])
 

@@ -37,6 +37,15 @@ def refuse_second_renewal(lease: Lease, others: Iterable[Lease]) -> None:
             raise LeaseIsRenewed(message)
 
 
+def refuse_gap(lease: Lease, others: Iterable[Lease]) -> None:
+    """Raise `LeaseIsRenewed` where a lease would end before the day its renewal follows."""
+    for other in others:
+        if other.renewal_of == lease.id and lease.last_on != other.starts_on - _DAY:
+            renewal = f"is renewed from {other.starts_on} by lease {other.id}"
+            message = f"Lease {lease.id} {renewal}, and ends the day before"
+            raise LeaseIsRenewed(message)
+
+
 def renewal_start(lease: Lease, asked: date | None, today: date) -> date:
     """The first day of a renewal: the one asked for, or the day after the agreed end.
 
@@ -102,7 +111,9 @@ def _as_it_was(lease: Lease, renewal: Renewal, starts_on: date) -> LeaseTerms:
         frequency=frequency,
         rent_changes=tuple(changes) if renewal.rent_cents is None else (),
         free_periods=tuple(free) if by_month else (),
-        charges=carried_over(lease.charges, lease.starts_on, starts_on),
+        charges=carried_over(
+            lease.charges, lease.starts_on, starts_on, by_the_month=lease.frequency == "monthly"
+        ),
         starts_on=starts_on,
         rolls_over=rolls_over,
         due_day=lease.due_day if by_month else 1,

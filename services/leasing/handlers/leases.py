@@ -11,13 +11,20 @@ from services.leasing.domain.leases import (
     Lease,
     changed,
     ended,
+    refuse_end_that_is_none,
     refuse_overlap,
-    refuse_taking_back_months,
     without_charge,
 )
 from services.leasing.domain.properties import Property, Unit
 from services.leasing.domain.refusals import Invalid, Unknown, Wrong
-from services.leasing.domain.renewals import Renewal, closed, refuse_second_renewal, renewal_start, renewed
+from services.leasing.domain.renewals import (
+    Renewal,
+    closed,
+    refuse_gap,
+    refuse_second_renewal,
+    renewal_start,
+    renewed,
+)
 from services.leasing.domain.terms import LeaseTerms, RentChange, checked_terms
 from services.leasing.handlers import facts
 from services.leasing.store import leases, locks, properties, tenants
@@ -61,10 +68,10 @@ async def change_lease(
 ) -> Lease:
     """Change a lease's terms; `scheduled` rent changes come beside those that are agreed.
 
-    Raises `Unknown`, `Invalid`, `LeaseIsOver` or `LeasesOverlap`.
+    Raises `Unknown`, `Invalid`, `LeaseIsOver`, `LeaseIsRenewed` or `LeasesOverlap`.
     """
     before = await _lease_to_change(tx, identity)
-    refuse_taking_back_months(before, changes, local_date(tx.at, before.time_zone))
+    refuse_end_that_is_none(before, changes, local_date(tx.at, before.time_zone))
     return await _change(tx, before, changed(before, changes, scheduled=scheduled, taken_back=taken_back))
 
 
@@ -101,8 +108,10 @@ async def renew_lease(tx: Tx, identity: UUID, renewal: Renewal) -> Lease:
 
 
 async def end_lease(tx: Tx, identity: UUID, on: date) -> Lease:
-    """Give a lease its last day. Raises `Unknown`, `Invalid` or `LeaseIsOver`."""
-    over = ended(await _lease_to_change(tx, identity), on)
+    """Give a lease its last day. Raises `Unknown`, `Invalid`, `LeaseIsOver` or `LeaseIsRenewed`."""
+    before = await _lease_to_change(tx, identity)
+    over = ended(before, on)
+    refuse_gap(over, await _others(tx, before))
     await leases.replace_lease(tx.connection, over)
     tx.emit(facts.of_lease(LeaseEnded, over))
     return over
@@ -112,7 +121,9 @@ async def _change(tx: Tx, before: Lease, after: Lease) -> Lease:
     """Keep and announce what is different; nothing where nothing is."""
     if after is before:
         return before
-    refuse_overlap(after, await _others(tx, before))
+    others = await _others(tx, before)
+    refuse_overlap(after, others)
+    refuse_gap(after, others)
     await leases.replace_lease(tx.connection, after)
     tx.emit(facts.of_lease(LeaseChanged, after))
     return after

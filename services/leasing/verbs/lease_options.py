@@ -9,6 +9,7 @@ import typer
 
 from services.leasing.domain.charges import CHARGE_FORMAT, Charge, parse_charge
 from services.leasing.domain.leases import Lease
+from services.leasing.domain.refusals import Invalid, Wrong
 from services.leasing.domain.terms import FREQUENCIES, Frequency, frequency
 from services.leasing.domain.values import parse_word
 from services.leasing.verbs.database import parsed
@@ -66,6 +67,14 @@ def rolls_over_given(text: str | None) -> bool | None:
     if text is None:
         return None
     return parsed("then", lambda word: parse_word(word, _THEN), text) == "month_to_month"
+
+
+def rolls_over_agreed(text: str | None, ends_on: date | None) -> bool | None:
+    """The same of a new lease, which ends only on a day that is said."""
+    rolls_over = rolls_over_given(text)
+    if rolls_over is False and ends_on is None:
+        raise Invalid([Wrong("ends_on", "is missing: --then end says that there is one")])
+    return rolls_over
 
 
 def announce(found: Lease, words: str, *, dry_run: bool, as_json: bool) -> None:

@@ -26,6 +26,7 @@ from services.leasing.verbs.lease_options import (
     charges_given,
     frequency_given,
     months_given,
+    rolls_over_agreed,
     rolls_over_given,
 )
 from shared.cli import (
@@ -77,7 +78,7 @@ async def add(
             charges=charges_given(charge) or (),
             starts_on=starts_on,
             ends_on=ends_on,
-            rolls_over=rolls_over_given(then) or False,
+            rolls_over=rolls_over_agreed(then, ends_on) or False,
             due_day=1 if due_day is None else due_day,
         )
     async with changing("sign_lease", dry_run=dry_run) as tx:

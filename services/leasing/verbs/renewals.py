@@ -21,7 +21,7 @@ from services.leasing.verbs.lease_options import (
     charges_given,
     frequency_given,
     months_given,
-    rolls_over_given,
+    rolls_over_agreed,
 )
 from shared.cli import App, DryRunOption, IdArgument, JsonOption, date_option
 
@@ -63,7 +63,7 @@ async def renew(
             frequency=frequency_given(frequency),
             charges=() if no_charges and not charge else charges_given(charge),
             free_periods=months_given(free_month),
-            rolls_over=rolls_over_given(then),
+            rolls_over=rolls_over_agreed(then, ends_on),
             due_day=due_day,
         )
     async with changing("renew_lease", dry_run=dry_run) as tx:
