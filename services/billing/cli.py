@@ -9,6 +9,7 @@ from services.billing.verbs import (
     payments,
     policies,
     quotes,
+    reversals,
 )
 from shared.cli import service_app
 from shared.messaging.commands import add_messaging_commands
@@ -16,7 +17,14 @@ from shared.messaging.commands import add_messaging_commands
 app = service_app("billing", "Invoices, what is paid on them, and what is still owed.")
 add_messaging_commands(app, router)
 
-for subject in (generating, late_fee_quotes, late_fees, payments, quotes):
+for subject in (
+    generating,
+    late_fee_quotes,
+    late_fees,
+    payments,
+    quotes,
+    reversals,
+):
     subject.add_to(app)
 app.add_typer(invoices.app)
 app.add_typer(policies.app)

@@ -16,7 +16,7 @@ from services.billing.gateways.payment_gateway import PaymentGateway
 from services.billing.gateways.stripe import StripeGateway
 from services.billing.handlers import router
 from services.billing.handlers.autopay import Method, enrol
-from services.billing.handlers.payments import record_payment
+from services.billing.handlers.payments import NewPayment, record_payment
 from services.billing.schema import autopay_charges, autopay_enrolments, invoices, payments
 from shared.contracts.base import Message
 from shared.contracts.billing import ChargeAutopay, IssueInvoices
@@ -145,14 +145,14 @@ class Desk:
 
     async def pay(self, invoice: dict[str, Any], amount_cents: int, reference: str = "CHK-1") -> None:
         async with self.transactions.command("pay") as tx:
-            await record_payment(
-                tx,
+            new = NewPayment(
                 reference=reference,
                 invoice=str(invoice["invoice_id"]),
                 amount_cents=amount_cents,
                 received_on=date(2026, 12, 1),
                 method="check",
             )
+            await record_payment(tx, new)
 
     async def charges(self) -> list[dict[str, Any]]:
         found = await self.rows(autopay_charges)

@@ -3,7 +3,6 @@
 from datetime import date
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from services.billing.domain.invoices import (
@@ -14,7 +13,6 @@ from services.billing.domain.invoices import (
     invoice_number,
 )
 from services.billing.domain.leases import Charge, RentChange
-from services.billing.domain.payments import PaymentRefused, divide
 from services.billing.domain.periods import month, period_at
 from services.billing.domain.policies import BillingPolicy
 from tests.billing.terms import amounts, lease_terms, lines_of, rent_terms
@@ -129,21 +127,6 @@ def test_weeks_are_due_when_they_begin_or_so_many_days_later(after_days: int, ex
     week = period_at("weekly", terms.starts_on, date(2026, 9, 15))
 
     assert due_on(terms, week, BillingPolicy(due_day=20, due_after_days=after_days)) == expected
-
-
-@given(amount=st.integers(min_value=1, max_value=10**9), balance=CENTS)
-def test_a_payment_divides_without_losing_or_making_a_cent(amount: int, balance: int) -> None:
-    division = divide(amount, balance_cents=balance)
-
-    assert division.applied_cents + division.credit_cents == amount
-    assert division.applied_cents + division.balance_cents == balance
-    assert min(division.applied_cents, division.credit_cents, division.balance_cents) >= 0
-
-
-@pytest.mark.parametrize("amount", [0, -1])
-def test_a_payment_of_nothing_is_refused(amount: int) -> None:
-    with pytest.raises(PaymentRefused):
-        divide(amount, balance_cents=100)
 
 
 def test_invoice_numbers_are_readable_and_sort_by_issue() -> None:

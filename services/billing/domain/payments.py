@@ -1,6 +1,16 @@
-"""How a payment divides between an invoice and credit."""
+"""What can be booked as a payment or as its reversal, and what is refused."""
 
-from dataclasses import dataclass
+from datetime import date
+from typing import Final, Literal
+
+from shared.money import plain_cents
+
+ReversalKind = Literal["returned", "charged_back", "refunded", "entered_in_error"]
+
+REVERSALS: Final[tuple[ReversalKind, ...]] = ("returned", "charged_back", "refunded", "entered_in_error")
+
+GOODWILL: Final = "goodwill"
+"""The method of credit that the landlord gives; no money was received."""
 
 
 class PaymentRefused(Exception):
@@ -9,23 +19,39 @@ class PaymentRefused(Exception):
     code = "payment_refused"
 
 
-@dataclass(frozen=True, slots=True)
-class Division:
-    """What of a payment goes to the invoice, and what is kept as credit."""
+class ReversalRefused(PaymentRefused):
+    """A reversal that cannot be booked, with the reason in words."""
 
-    applied_cents: int
-    credit_cents: int
-    balance_cents: int
-    """What is still open on the invoice afterwards."""
+    code = "reversal_refused"
 
 
-def divide(amount_cents: int, *, balance_cents: int) -> Division:
-    """Pay the invoice first; what exceeds it becomes credit. No cent is lost or made.
-
-    Raises `PaymentRefused` for an amount that is not positive.
-    """
+def check_payment(amount_cents: int, *, received_on: date, today: date) -> None:
+    """Refuse what cannot have been received: nothing, and money of days to come at the property."""
     if amount_cents <= 0:
-        message = "a payment must be more than nothing"
-        raise PaymentRefused(message)
-    applied = min(amount_cents, max(balance_cents, 0))
-    return Division(applied, amount_cents - applied, balance_cents - applied)
+        raise PaymentRefused("a payment must be more than nothing")
+    if received_on > today:
+        raise PaymentRefused(f"received on {received_on}, and at the property it is only {today}")
+
+
+def check_known(known_on: date, *, received_on: date, today: date) -> None:
+    """Refuse a reversal that became known before its payment came, or in days to come."""
+    if known_on > today:
+        raise ReversalRefused(f"known on {known_on}, and at the property it is only {today}")
+    if known_on < received_on:
+        raise ReversalRefused(f"known on {known_on}, before the payment was received on {received_on}")
+
+
+def amount_to_reverse(asked_cents: int | None, *, amount_cents: int, reversed_cents: int) -> int:
+    """What is to be taken back of a payment: what was asked for, or all that is left of it.
+
+    Raises `ReversalRefused` for nothing, and for more than is left.
+    """
+    left = amount_cents - reversed_cents
+    wanted = left if asked_cents is None else asked_cents
+    if left == 0:
+        raise ReversalRefused("nothing is left of the payment")
+    if wanted <= 0:
+        raise ReversalRefused("a reversal must be more than nothing")
+    if wanted > left:
+        raise ReversalRefused(f"only {plain_cents(left)} is left of the payment")
+    return wanted

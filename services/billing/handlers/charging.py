@@ -5,7 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from services.billing.domain.autopay import Answer, Failure, Result, State, Step, after_answer
-from services.billing.handlers.payments import record_payment
+from services.billing.handlers.payments import NewPayment, record_payment
 from services.billing.store import AutopayStore, ChargeStore, InvoiceStore, PolicyStore
 from services.billing.store.charges import Charge
 from shared.clock import local_date
@@ -91,14 +91,14 @@ async def _step(tx: Tx, charge: Charge, answer: Answer) -> Step:
 
 async def _book(tx: Tx, charge: Charge, answer: Answer) -> None:
     assert answer.reference is not None, "what succeeded has an id"  # noqa: S101 - the gateways' contract
-    await record_payment(
-        tx,
+    new = NewPayment(
         reference=reference_of(charge.gateway, answer.reference),
         invoice=str(charge.invoice_id),
         amount_cents=answer.amount_cents or charge.amount_cents,
         received_on=received_on(charge, answer, tx),
         method=METHOD,
     )
+    await record_payment(tx, new)
 
 
 async def _say_failed(tx: Tx, charge: Charge, step: Step) -> None:

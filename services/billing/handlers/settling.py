@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from services.billing.domain.allocation import Replay
 from services.billing.domain.ledgers import (
     Corrections,
@@ -35,7 +37,7 @@ class Settlement:
     """The facts, by account, and what was kept before the last replay."""
     replays: Mapping[UUID, Replay] = field(default_factory=dict)
     invoices: Mapping[UUID, InvoiceChange] = field(default_factory=dict)
-    """Those of which something changed, by id."""
+    """Those of which something was written, by id; what changed and changed back is among them."""
     credit_before: Mapping[UUID, int] = field(default_factory=dict)
     """By account."""
 
@@ -66,7 +68,7 @@ class Settlement:
         return Settlement(
             ledgers={**self.ledgers, **later.ledgers},
             replays={**self.replays, **later.replays},
-            invoices={key: change for key, change in changes.items() if change.before != change.after},
+            invoices=changes,
             credit_before={**later.credit_before, **self.credit_before},
         )
 
@@ -74,6 +76,14 @@ class Settlement:
 async def lock_accounts(tx: Tx, account_ids: Iterable[UUID]) -> dict[UUID, int]:
     """Make whoever else writes these accounts wait until this transaction ends; the credit of each."""
     return await LedgerStore(tx.connection).lock(account_ids)
+
+
+async def read_accounts(connection: AsyncConnection, account_ids: Iterable[UUID]) -> Settlement:
+    """The accounts' ledgers and what their facts amount to; nothing is locked or written."""
+    ledgers = {ledger.account_id: ledger for ledger in await LedgerStore(connection).load(account_ids)}
+    replays = {key: ledger.replay() for key, ledger in ledgers.items()}
+    found = [corrections(ledger, replays[key]) for key, ledger in ledgers.items()]
+    return _settlement(ledgers, replays, found)
 
 
 async def replay_accounts(tx: Tx, account_ids: Iterable[UUID]) -> Settlement:

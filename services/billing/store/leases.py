@@ -112,6 +112,13 @@ class LeaseStore:
         )
         return zone
 
+    async def account_of(self, lease_id: UUID) -> UUID | None:
+        """The account a lease's money is owed on."""
+        account_id: UUID | None = await self._connection.scalar(
+            sa.select(leases.c.account_id).where(leases.c.lease_id == lease_id)
+        )
+        return account_id
+
     async def time_zones(self) -> list[str]:
         """Every zone that some lease is in."""
         return list(

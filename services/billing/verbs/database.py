@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.billing.settings import Settings
 from shared.cli import CommandError
 from shared.hosting import open_transactions
-from shared.messaging.transaction import Transactions
+from shared.messaging.transaction import Transactions, Tx
 
 
 @asynccontextmanager
@@ -25,6 +25,36 @@ async def reading() -> AsyncIterator[AsyncConnection]:
         yield connection
 
 
+class _OnlyLooked(Exception):
+    """Ends the transaction of a dry run, so that nothing of it stays."""
+
+
+@asynccontextmanager
+async def changing(name: str, *, dry_run: bool) -> AsyncIterator[Tx]:
+    """A transaction for a command; a dry run does all of it and then takes it back.
+
+    So it runs the very same code at the same instant, and leaves no row, no message and no key behind.
+    """
+    async with opened() as transactions:
+        try:
+            async with transactions.command(name) as tx:
+                yield tx
+                if dry_run:
+                    raise _OnlyLooked
+        except _OnlyLooked:
+            return
+
+
 def unknown_invoice(invoice: str) -> CommandError:
     """There is no such invoice, and where to look."""
     return CommandError(f"There is no invoice {invoice!r}.", remedy="See `propman billing invoices list`.")
+
+
+def unknown_lease(lease: object) -> CommandError:
+    """There is no such lease, and where to look."""
+    return CommandError(f"Billing knows no lease {lease}.", remedy="See `propman leasing leases list`.")
+
+
+def unknown_payment(payment: str) -> CommandError:
+    """There is no such payment, and where to look."""
+    return CommandError(f"There is no payment {payment!r}.", remedy="See `propman billing payments list`.")
