@@ -1,13 +1,17 @@
 """What setting a policy changes, and the dates it comes to."""
 
 from datetime import date
+from decimal import Decimal
 
 import pytest
 
+from services.billing.domain.fee_calendar import Hold
+from services.billing.domain.jurisdictions import chosen
 from services.billing.domain.policies import BillingPolicy
 from services.billing.domain.policy_book import Place, PolicyBook
 from services.billing.domain.policy_changes import plan_change
-from services.billing.domain.policy_dates import grace_ends_by, next_due_on
+from services.billing.domain.policy_dates import first_fee_on, grace_ends_by, next_due_on
+from services.billing.jurisdictions import profiles
 from shared.identity import new_id
 from tests.billing.policies import a_version
 from tests.billing.terms import rent_terms
@@ -96,3 +100,23 @@ def test_a_lease_that_has_ended_has_no_due_date_any_more() -> None:
     lease = rent_terms(ends_on=date(2026, 3, 31))
 
     assert next_due_on(BillingPolicy(), lease, date(2026, 3, 2)) is None
+
+
+def test_the_law_of_a_place_may_make_the_first_possible_fee_later() -> None:
+    massachusetts = chosen(profiles(), "massachusetts")
+
+    day = first_fee_on(BillingPolicy(grace_days=5, interest_apr=Decimal(12)), date(2026, 3, 1), massachusetts)
+
+    assert day == date(2026, 4, 1)
+
+
+def test_a_hold_moves_the_first_possible_fee_and_without_an_end_there_is_none() -> None:
+    policy = BillingPolicy(grace_days=5, interest_apr=Decimal(12))
+    week = Hold(from_on=date(2026, 3, 2), to_on=date(2026, 3, 8))
+
+    assert first_fee_on(policy, date(2026, 3, 1), holds=[week]) == date(2026, 3, 14)
+    assert first_fee_on(policy, date(2026, 3, 1), holds=[Hold(from_on=date(2026, 3, 2))]) is None
+
+
+def test_a_policy_without_fees_has_no_first_fee() -> None:
+    assert first_fee_on(BillingPolicy(), date(2026, 3, 1)) is None

@@ -39,11 +39,11 @@ async def test_what_is_set_is_shown_with_its_layer_and_the_date_of_the_first_fee
     office: Office, lease: Any
 ) -> None:
     place = ("--property", str(lease.property_id))
-    await office.run("policy", "set", "late_fee_rules=flat:50", "--effective-on", "2026-01-01", *WHY)
-    await office.run("policy", "set", "grace-days=3", *place, "--effective-on", "2026-01-01", *WHY)
+    await office.do("policy", "set", "late_fee_rules=flat:50", "--effective-on", "2026-01-01", *WHY)
+    await office.do("policy", "set", "grace-days=3", *place, "--effective-on", "2026-01-01", *WHY)
 
     shown = (
-        await office.run("policy", "show", "--lease", str(lease.lease_id), "--on", "2026-12-02", "--json")
+        await office.do("policy", "show", "--lease", str(lease.lease_id), "--on", "2026-12-02", "--json")
     ).json
 
     assert shown["policy"]["grace_days"] == 3
@@ -62,7 +62,7 @@ async def test_a_dry_run_shows_old_and_new_and_writes_nothing(office: Office, le
 
     dry = await office.run("policy", "set", "nsf_fee=25", "--dry-run", "--json", *WHY)
     between = await office.rows()
-    real = await office.run("policy", "set", "nsf_fee=25", "--json", *WHY)
+    real = await office.do("policy", "set", "nsf_fee=25", "--json", *WHY)
 
     assert before == between
     assert dry.json["changes"] == {"nsf_fee_cents": {"old": 0, "new": 2_500}}
@@ -71,9 +71,9 @@ async def test_a_dry_run_shows_old_and_new_and_writes_nothing(office: Office, le
 
 
 async def test_setting_the_same_again_says_that_there_is_nothing_to_do(office: Office) -> None:
-    await office.run("policy", "set", "nsf_fee=25", *WHY)
+    await office.do("policy", "set", "nsf_fee=25", *WHY)
 
-    again = await office.run("policy", "set", "nsf_fee=25", *WHY)
+    again = await office.do("policy", "set", "nsf_fee=25", *WHY)
 
     assert again.code == 0
     assert "Nothing to do" in again.err
@@ -85,8 +85,8 @@ async def test_an_issued_invoice_keeps_its_terms_when_the_policy_is_changed(
 ) -> None:
     await issue_december(office)
 
-    changed = await office.run("policy", "set", "late_fee_rules=flat:75", "--json", *WHY)
-    shown = (await office.run("policy", "show", "--invoice", "INV-2026-000001", "--json")).json
+    changed = await office.do("policy", "set", "late_fee_rules=flat:75", "--json", *WHY)
+    shown = (await office.do("policy", "show", "--invoice", "INV-2026-000001", "--json")).json
 
     assert changed.json["keeping_their_terms"] == {"count": 1, "invoices": ["INV-2026-000001"]}
     assert shown["policy"]["late_fee_rules"] == []
@@ -95,11 +95,11 @@ async def test_an_issued_invoice_keeps_its_terms_when_the_policy_is_changed(
 
 
 async def test_a_field_is_taken_back_and_the_history_says_by_whom_and_why(office: Office) -> None:
-    await office.run("policy", "set", "grace_days=9", "nsf_fee=25", *WHY)
-    await office.run("policy", "unset", "nsf_fee", "--reason", "a mistake", "--by", "bob")
+    await office.do("policy", "set", "grace_days=9", "nsf_fee=25", *WHY)
+    await office.do("policy", "unset", "nsf_fee", "--reason", "a mistake", "--by", "bob")
 
-    told = await office.run("policy", "history")
-    kept = (await office.run("policy", "history", "--json")).json
+    told = await office.do("policy", "history")
+    kept = (await office.do("policy", "history", "--json")).json
 
     assert [(item["version"], item["terms"], item["set_by"]) for item in kept] == [
         (1, {"nsf_fee_cents": 2_500, "grace_days": 9}, "ada"),
@@ -115,7 +115,7 @@ async def test_a_file_is_set_and_the_command_line_overrules_it(office: Office, t
         'grace_days = 3\nholidays = [2026-12-25]\nlate_fee_rules = [{kind = "flat", amount_cents = 1}]\n'
     )
 
-    ran = await office.run("policy", "set", "grace_days=4", "--from-file", str(file), "--json", *WHY)
+    ran = await office.do("policy", "set", "grace_days=4", "--from-file", str(file), "--json", *WHY)
 
     assert ran.json["terms"] == {
         "grace_days": 4,
@@ -144,7 +144,7 @@ async def test_a_file_is_set_and_the_command_line_overrules_it(office: Office, t
 async def test_bad_input_gets_one_readable_answer(
     office: Office, words: tuple[str, ...], code: int, sentence: str
 ) -> None:
-    ran = await office.run("policy", *words)
+    ran = await office.do("policy", *words)
 
     assert (ran.code, "Traceback" in ran.err) == (code, False)
     assert sentence in " ".join(ran.err.split())
@@ -160,3 +160,31 @@ async def test_a_file_with_mistakes_is_told_all_of_them_without_any_server(tmp_p
     assert ran.code == 1
     assert [item["path"] for item in ran.json["mistakes"]] == ["grace_days", "reminder_hour"]
     assert "2 mistakes" in ran.err
+
+
+@pytest.mark.parametrize("order", [["portfolio", "property"], ["property", "portfolio"]])
+async def test_a_profile_refuses_an_unlawful_policy_whichever_layer_brings_it(
+    office: Office, lease: Any, order: list[str]
+) -> None:
+    at_once = ("--effective-on", "2026-01-01", *WHY)
+    words = {
+        "portfolio": ("late_fee_rules=flat:100",),
+        "property": ("jurisdiction=new-york", "--property", str(lease.property_id)),
+    }
+
+    first = await office.do("policy", "set", *words[order[0]], *at_once)
+    second = await office.do("policy", "set", *words[order[1]], *at_once)
+
+    assert (first.code, second.code) == (0, 1)
+    assert "Nothing was set: New York" in second.err
+    assert (await office.rows())["policies"] == 1
+
+
+async def test_a_profile_that_clamps_refuses_nothing_and_one_that_is_unknown_is_named(office: Office) -> None:
+    strict = ("late_fee_rules=flat:100", "jurisdiction=new-york")
+
+    clamped = await office.do("policy", "set", *strict, "jurisdiction_mode=clamp", *WHY)
+    unknown = await office.do("policy", "set", "jurisdiction=atlantis", *WHY)
+
+    assert (clamped.code, unknown.code) == (0, 1)
+    assert "jurisdiction: 'atlantis' is none of" in unknown.err

@@ -32,8 +32,8 @@ class Change:
     """The layer is so already: there is nothing to keep."""
     differences: tuple[Difference, ...]
     """What holds at the place on that day, before and after."""
-    policy: BillingPolicy
-    """What will hold."""
+    book: PolicyBook
+    """Everything that matters here, with the change in it."""
     later: tuple[PolicyVersion, ...]
     """Versions of the layer that are effective later; they do not know of this change."""
     overruled_by: tuple[PolicyVersion, ...]
@@ -43,6 +43,11 @@ class Change:
     def layer(self) -> tuple[Scope, UUID]:
         """The layer that changes."""
         return self.place.layers[-1]
+
+    @property
+    def policy(self) -> BillingPolicy:
+        """What will hold at the place on that day."""
+        return self.book.policy(self.place, self.effective_on)
 
 
 def plan_change(
@@ -62,15 +67,15 @@ def plan_change(
         effective_on=on,
         terms=terms,
     )
-    after = book.with_version(version).policy(place, on)
+    after = book.with_version(version)
     return Change(
         place=place,
         effective_on=on,
         version=version.version,
         terms=terms,
         repeats=terms == before,
-        differences=differences(book.policy(place, on), after),
-        policy=after,
+        differences=differences(book.policy(place, on), after.policy(place, on)),
+        book=after,
         later=tuple(item for item in history if item.effective_on > on),
         overruled_by=tuple(book.overruling(place, on, gone | set(given))),
     )

@@ -1,10 +1,15 @@
 """The dates that a policy comes to: "grace 5" says little, the date of the first possible fee says all."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Final
 
-from services.billing.domain.fee_calendar import FeeCalendar, Grace
+from services.billing.domain.fee_calendar import FeeCalendar, Hold
+from services.billing.domain.fee_policy import fee_policy_of
 from services.billing.domain.invoices import due_on
+from services.billing.domain.jurisdictions import Profile
+from services.billing.domain.late_fees import scheme_of
+from services.billing.domain.late_terms import LateTerms
 from services.billing.domain.leases import RentTerms
 from services.billing.domain.periods import due_date, following, period_of, periods_between
 from services.billing.domain.policies import BillingPolicy
@@ -18,14 +23,43 @@ def charges_fees(policy: BillingPolicy) -> bool:
     return bool(policy.late_fee_rules) or policy.interest_apr is not None
 
 
-def grace_ends_by(policy: BillingPolicy, due_on: date) -> date | None:
-    """The first day on which a late fee is possible for a due date, were there one; no hold considered."""
-    grace = Grace(
-        days=policy.grace_days,
-        convention=policy.grace_convention,
-        business_days=policy.grace_business_days,
+def grace_ends_by(
+    policy: BillingPolicy,
+    due_on: date,
+    profile: Profile | None = None,
+    *,
+    holds: Sequence[Hold] = (),
+    period: tuple[date, date] | None = None,
+) -> date | None:
+    """The first day on which a late fee is possible for a due date, were there one.
+
+    None while a hold without an end lasts. `profile` is the law of the place, `period` the first and last
+    day of what the rent is for.
+    """
+    starts_on, ends_on = period or (None, None)
+    terms = LateTerms(
+        due_on=due_on,
+        rent_cents=0,
+        period_starts_on=starts_on,
+        period_ends_on=ends_on,
+        policy=fee_policy_of(policy),
     )
-    return FeeCalendar(holidays=frozenset(policy.holidays)).first_fee_on(due_on, grace)
+    calendar = FeeCalendar(holds, policy.hold_days_count, terms.policy.holidays)
+    return scheme_of(terms, calendar, profile).first_fee_on
+
+
+def first_fee_on(
+    policy: BillingPolicy,
+    due_on: date,
+    profile: Profile | None = None,
+    *,
+    holds: Sequence[Hold] = (),
+    period: tuple[date, date] | None = None,
+) -> date | None:
+    """The first day on which a late fee is possible; None also where the policy has none at all."""
+    if not charges_fees(policy):
+        return None
+    return grace_ends_by(policy, due_on, profile, holds=holds, period=period)
 
 
 def next_due_on(policy: BillingPolicy, terms: RentTerms | None, on: date) -> date | None:

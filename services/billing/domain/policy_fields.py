@@ -286,7 +286,7 @@ POLICY_FIELDS: Final = (
         "The profile of the place whose limits hold here. Without one, none is watched.",
         _or_none(documents.text),
         _as_it_is,
-        "us-ny",
+        "new-york",
     ),
     PolicyField(
         "jurisdiction_mode",

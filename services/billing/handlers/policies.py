@@ -8,10 +8,12 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.billing.domain.lawful_policies import refuse_unlawful_policy
 from services.billing.domain.leases import LeaseTerms
-from services.billing.domain.policies import read_layer
+from services.billing.domain.policies import BillingPolicy, read_layer
 from services.billing.domain.policy_book import Place, PolicyVersion
 from services.billing.domain.policy_changes import Change, plan_change
+from services.billing.jurisdictions import profiles
 from services.billing.store import LeaseStore, PolicyStore
 from services.billing.store.policies import OpenInvoices
 from shared.messaging.transaction import Tx
@@ -74,11 +76,24 @@ async def plan_policy(
 ) -> Planned:
     """What setting these fields at a place from a day on comes to.
 
-    Raises `BadDocument` for fields that are wrong.
+    Raises `BadDocument` for fields that are wrong, and `UnlawfulPolicy` where the profile of a property
+    does not allow what would then hold there.
     """
     store = PolicyStore(connection)
     change = plan_change(await store.book_around(place), place, on, read_layer(given), taken_back=taken_back)
+    await _refuse_unlawful(connection, change)
     return Planned(change, await store.open_invoices(place))
+
+
+async def _refuse_unlawful(connection: AsyncConnection, change: Change) -> None:
+    """Judge what would hold for each lease that the change reaches, and for the place itself."""
+    on = change.effective_on
+    rents: dict[BillingPolicy, set[int]] = {change.policy: set()}
+    for lease in await PolicyStore(connection).rents(change.place):
+        place = Place(lease.property_id, lease.lease_id)
+        rents.setdefault(change.book.policy(place, on), set()).add(lease.rent_cents)
+    for policy, of_leases in rents.items():
+        refuse_unlawful_policy(policy, profiles(), on=on, rents=of_leases)
 
 
 async def keep_policy(tx: Tx, change: Change, *, reason: str, by: str) -> None:

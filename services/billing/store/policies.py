@@ -31,6 +31,15 @@ class OpenInvoices:
     numbers: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class LeaseRent:
+    """What a lease costs a period."""
+
+    lease_id: UUID
+    property_id: UUID
+    rent_cents: int
+
+
 class PolicyStore:
     """Reads and writes over one open transaction."""
 
@@ -66,6 +75,15 @@ class PolicyStore:
     async def _book(self, *wanted: sa.ColumnElement[bool]) -> PolicyBook:
         rows = await self._connection.execute(sa.select(policies).where(sa.or_(*wanted)))
         return PolicyBook(PolicyVersion(**row._mapping) for row in rows)  # noqa: SLF001 - its public name
+
+    async def rents(self, place: Place) -> list[LeaseRent]:
+        """The rents of a place's leases, whatever their dates."""
+        query = sa.select(leases.c.lease_id, leases.c.property_id, leases.c.rent_cents)
+        if place.property_id is not None:
+            query = query.where(leases.c.property_id == place.property_id)
+        if place.lease_id is not None:
+            query = query.where(leases.c.lease_id == place.lease_id)
+        return [LeaseRent(*row) for row in await self._connection.execute(query)]
 
     async def open_invoices(self, place: Place) -> OpenInvoices:
         """How many invoices of a place are open, and the numbers of the first."""

@@ -10,6 +10,7 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.billing.domain.documents import BadDocument
+from services.billing.domain.jurisdictions import UnlawfulPolicy
 from services.billing.domain.policies import DEFAULT_POLICY, document_of, read_layer
 from services.billing.domain.policy_book import Place
 from services.billing.domain.policy_fields import BY_NAME, POLICY_FIELDS
@@ -255,6 +256,10 @@ async def _plan(
         return await plan_policy(connection, place, on, given, taken_back=taken_back)
     except BadDocument as problem:
         raise refuse(problem, source="what is given") from problem
+    except UnlawfulPolicy as refusal:
+        raise CommandError(
+            f"Nothing was set: {refusal}.", remedy="Change it, or set jurisdiction_mode=clamp."
+        ) from refusal
 
 
 async def _keep(transactions: Transactions, planned: Planned, reason: str, by: str) -> None:

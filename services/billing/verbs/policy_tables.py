@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from services.billing.domain.lawful_policies import profile_of
 from services.billing.domain.policies import BillingPolicy, document_of
 from services.billing.domain.policy_book import PolicyBook, PolicyVersion
 from services.billing.domain.policy_changes import differences
 from services.billing.domain.policy_dates import charges_fees, grace_ends_by, next_due_on
 from services.billing.domain.policy_words import in_short
 from services.billing.handlers.policies import Located, Planned
+from services.billing.jurisdictions import profiles
 from services.billing.store.invoices import Invoice
 from shared.cli import json_wanted, print_json, print_record, print_table, say, warning
 
@@ -135,14 +137,14 @@ def _say_limits(planned: Planned) -> None:
 
 
 def _dates(policy: BillingPolicy, due_on: date | None) -> dict[str, Any]:
-    first = grace_ends_by(policy, due_on) if due_on else None
+    first = grace_ends_by(policy, due_on, profile_of(policy, profiles())) if due_on else None
     return {"next_due_on": due_on, "first_fee_on": first if charges_fees(policy) else None}
 
 
 def _dates_in_words(policy: BillingPolicy, due_on: date | None) -> dict[str, Any]:
     if due_on is None:
         return {"first possible fee": "none: no rent is due any more"}
-    first = grace_ends_by(policy, due_on)
+    first = grace_ends_by(policy, due_on, profile_of(policy, profiles()))
     if not charges_fees(policy):
         return {"first possible fee": f"none is set; it would be {first} for rent due {due_on}"}
     return {"first possible fee": f"{first}, for rent due {due_on}"}
