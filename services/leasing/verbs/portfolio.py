@@ -1,4 +1,4 @@
-"""`propman leasing import`, `export-template` and `republish`."""
+"""`propman leasing import`, `export`, `export-template` and `republish`."""
 
 import csv
 import sys
@@ -11,15 +11,19 @@ import typer
 
 from services.leasing import handlers
 from services.leasing.domain.portfolio import COLUMNS, Portfolio, Problem, UnreadableFile, read_portfolio
+from services.leasing.domain.portfolio_writing import rows_of
 from services.leasing.handlers import ImportOutcome
 from services.leasing.settings import Settings
 from services.leasing.store import leases as store
+from services.leasing.store import properties as property_store
+from services.leasing.store import tenants as tenant_store
 from services.leasing.verbs.database import changing, reading
 from shared.cli import (
     App,
     CommandError,
     DryRunOption,
     JsonOption,
+    PropertyOption,
     UsageProblem,
     print_json,
     print_table,
@@ -31,6 +35,8 @@ from shared.clock import zone
 from shared.hosting import open_transactions
 
 STANDARD_INPUT: Final = "-"
+ALL: Final = 2**31 - 1
+"""More than there is of anything."""
 
 _SAMPLES: Final[tuple[Mapping[str, str], ...]] = (
     {
@@ -99,6 +105,30 @@ def export_template() -> None:
     writer.writerows(_SAMPLES)
 
 
+async def export(property_id: PropertyOption = None) -> None:
+    r"""Print all leases as a file that `import` reads: for a spreadsheet, or for another Propman.
+
+    Accounts and renewals are not in it: each lease comes in as one of its own.
+
+    \b
+    Example:
+      propman leasing export > portfolio.csv
+    """
+    async with reading() as connection:
+        # Leases first: whatever they mention is never deleted, so it is there afterwards.
+        found = [row.lease for row in await store.list_leases(connection, ALL, property_id=property_id)]
+        places = {item.id: item for item in await property_store.properties_after(connection, None, ALL)}
+        people = {item.id: item for item in await tenant_store.tenants_after(connection, None, ALL)}
+    writer = csv.DictWriter(sys.stdout, COLUMNS, restval="", lineterminator="\n")
+    writer.writeheader()
+    for lease in found:
+        signers = [people[identity] for identity in lease.tenant_ids]
+        writer.writerows(rows_of(lease, places[lease.property_id], signers))
+    without = {identity for lease in found for identity in lease.tenant_ids if not people[identity].email}
+    if without:
+        warning(f"Tenants without an e-mail address, which an import needs: {len(without)}.")
+
+
 async def import_file(
     file: Annotated[
         Path, typer.Argument(metavar="FILE.csv", help="One row per lease and tenant, UTF-8; - reads stdin.")
@@ -161,6 +191,7 @@ async def republish(dry_run: DryRunOption = False, as_json: JsonOption = False) 
 def add_to(app: App) -> None:
     """Offer these verbs right under `propman leasing`."""
     app.command("import")(import_file)
+    app.command("export")(export)
     app.command("export-template")(export_template)
     app.command("republish")(republish)
 
