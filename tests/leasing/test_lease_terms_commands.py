@@ -343,6 +343,24 @@ async def test_what_fails_on_the_way_leaves_nothing_behind(
     assert (await emitted(transactions), await count_rows(transactions, leases)) == (before, 1)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [*COMMANDS, lambda tx, identity: handlers.end_lease(tx, identity, date(2026, 5, 31))],
+)
+async def test_two_people_who_decide_the_same_at_once_decide_it_once(
+    transactions: Transactions, command: Callable[..., Awaitable[object]]
+) -> None:
+    lease = await a_lease(transactions, terms(charges=(PET,)))
+
+    outcomes = await asyncio.gather(
+        *(do(transactions, command, lease.id) for _ in range(2)), return_exceptions=True
+    )
+
+    assert sum(isinstance(outcome, Refusal) for outcome in outcomes) == 1
+    facts = [fact for _, fact in await emitted(transactions) if fact.get("lease_id") == str(lease.id)]
+    assert [fact["version"] for fact in facts] == [1, 2]
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 async def test_an_unknown_lease_and_an_ended_one_are_refused(
     transactions: Transactions, command: Callable[..., Awaitable[object]]
