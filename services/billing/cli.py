@@ -10,6 +10,7 @@ from services.billing.verbs import (
     policies,
     quotes,
     reversals,
+    voiding,
 )
 from shared.cli import service_app
 from shared.messaging.commands import add_messaging_commands
@@ -24,6 +25,7 @@ for subject in (
     payments,
     quotes,
     reversals,
+    voiding,
 ):
     subject.add_to(app)
 app.add_typer(invoices.app)

@@ -127,6 +127,7 @@ invoices: Final = sa.Table(
     sa.Column("next_reminder_on", sa.Date),
     sa.Column("voided_on", sa.Date),
     sa.Column("void_reason", sa.Text),
+    sa.Column("voided_by", sa.Text),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
 )
 

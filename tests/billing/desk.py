@@ -14,7 +14,7 @@ from services.billing.handlers.issuing import issue_chunk
 from services.billing.handlers.payments import Booked, NewPayment, record_payment
 from services.billing.handlers.planning import Key
 from services.billing.handlers.reversals import NewReversal, Reversed, reverse_payment
-from services.billing.handlers.settling import settle
+from services.billing.handlers.voiding import Voided, void_invoice
 from services.billing.schema import accounts, allocations, invoice_lines, invoices
 from shared.contracts.leasing import LeaseActivated
 from shared.messaging.transaction import Transactions
@@ -78,12 +78,10 @@ class Desk:
         async with self.transactions.command("test") as tx:
             return await reverse_payment(tx, new)
 
-    async def void(self, number: str) -> None:
+    async def void(self, number: str) -> Voided:
         """Void an invoice."""
         async with self.transactions.command("test") as tx:
-            change = sa.update(invoices).where(invoices.c.number == number)
-            await tx.connection.execute(change.values(state="void", voided_on=self.clock.today))
-            await settle(tx, [self.account_id], credit_reason="void")
+            return await void_invoice(tx, number, reason="Wrong rent", by="ada")
 
     async def invoice(self, number: str = "INV-2026-000001") -> dict[str, Any]:
         """An invoice's row."""

@@ -162,3 +162,36 @@ async def test_the_asyncapi_document_names_what_is_sent_and_taken(billing: Offic
     assert document["asyncapi"].startswith("3.")
     assert {"billing.invoice_created.v1", "billing.payment_recorded.v1"} <= set(document["channels"])
     assert "billing.scheduler.monthly_billing_due.v1" in document["channels"]
+
+
+async def test_void_frees_the_money_and_bills_anew_and_a_dry_run_of_it_writes_nothing(
+    billing: Office,
+) -> None:
+    await billing.run("generate-monthly-invoices", "--month", "2026-12")
+    void = ("void", "INV-2026-000001", "--reason", "Wrong rent", "--reissue", "--json")
+    before = await billing.rows()
+    dry = await billing.run(*void, "--dry-run")
+    between = await billing.rows()
+    real = await billing.run(*void)
+    again = await billing.run("void", "INV-2026-000001", "--reason", "Wrong rent")
+
+    assert before == between
+    assert dry.json | {"dry_run": False} == real.json
+    assert real.json["reissued_as"] == "INV-2026-000003"
+    assert "INV-2026-000001 was void already." in again.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("void", "INV-2026-000099", "--reason", "Gone"), 1, "There is no invoice 'INV-2026-000099'."),
+        (("void", "INV-2026-000001", "--reason", " "), 2, "--reason is empty."),
+    ],
+)
+async def test_what_cannot_be_voided_is_one_readable_line(
+    billing: Office, words: tuple[str, ...], code: int, said: str
+) -> None:
+    ran = await billing.run(*words)
+
+    assert ran.code == code
+    assert said in ran.err

@@ -11,7 +11,7 @@ from services.billing.domain.charges import ChargeDue, charges_due
 from services.billing.domain.invoices import Billed
 from services.billing.domain.leases import Charge, ChargeFrequency, Frequency, RentTerms
 from services.billing.domain.periods import month, periods_between
-from tests.billing.terms import lines_of, rent_terms
+from tests.billing.terms import amounts, lines_of, rent_terms
 
 STARTS_ON = date(2024, 1, 1)
 FREQUENCIES = st.sampled_from(["monthly", "weekly", "four_weekly"])
@@ -176,3 +176,12 @@ def test_a_month_that_has_no_invoice_keeps_its_charges_for_its_own() -> None:
 
     assert [line.kind for line in next_one] == ["rent"]
     assert [line.kind for line in late] == ["rent", "parking"]
+
+
+def test_one_charge_that_changes_in_mid_month_is_two_parts_of_it() -> None:
+    charges = (
+        Charge("pet_rent", "Pet rent", 3_100, ends_on=date(2025, 5, 15)),
+        Charge("pet_rent", "Pet rent", 6_200, starts_on=date(2025, 5, 16)),
+    )
+
+    assert amounts(lines_of(rent_terms(charges=charges), "2025-05")) == [100_000, 1_500, 3_200]

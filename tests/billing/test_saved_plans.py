@@ -1,38 +1,29 @@
 """A dry run that is kept, and carried out exactly or not at all."""
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from propman.dev import ServerUrls
 from services.billing.handlers import router
-from services.billing.schema import metadata
 from shared.contracts.leasing import LeaseActivated, LeaseChanged
-from shared.messaging.tables import inbox, outbox
-from shared.messaging.transaction import Transactions
+from tests.billing.office import Office
 from tests.billing.runs import agree, bill, billed, know
 from tests.support.builders import a_lease, a_property
-from tests.support.commands import Ran, run_propman
-from tests.support.databases import TestDatabases
-from tests.support.messages import count_rows, deliver
+from tests.support.commands import Ran
+from tests.support.messages import deliver
 
 MONTH = ("generate-monthly-invoices", "--month", "2026-12")
 
 
-class Desk:
-    """Billing with two leases of one property, its command line, and a place for plans."""
+class Plans:
+    """The command line of billing with two leases of one property, and a place for a plan."""
 
-    def __init__(self, transactions: Transactions, environment: dict[str, str], folder: Path) -> None:
-        self.transactions = transactions
-        self.environment = environment
-        self.file = folder / "plan.json"
-        self.leases: list[LeaseActivated] = []
-
-    async def run(self, *words: str) -> Ran:
-        return await run_propman("billing", *words, environment=self.environment)
+    def __init__(self, office: Office, leases: list[LeaseActivated], file: Path) -> None:
+        self.transactions, self.run, self.rows = office.transactions, office.run, office.rows
+        self.leases = leases
+        self.file = file
 
     async def save(self) -> Ran:
         return await self.run(*MONTH, "--dry-run", "--json", "--save", str(self.file))
@@ -40,44 +31,34 @@ class Desk:
     async def apply(self, *words: str) -> Ran:
         return await self.run("generate-monthly-invoices", "--apply", str(self.file), *words)
 
-    async def rows(self) -> dict[str, int]:
-        tables = [*metadata.sorted_tables, inbox, outbox]
-        return {table.name: await count_rows(self.transactions, table) for table in tables}
-
 
 @pytest.fixture
-async def desk(databases: TestDatabases, servers: ServerUrls, tmp_path: Path) -> AsyncIterator[Desk]:
-    async with databases.transactions("billing") as transactions:
-        environment = {
-            "BILLING_DATABASE_URL": await databases.url("billing"),
-            "PROPMAN_RABBITMQ_URL": servers.rabbitmq_url,
-        }
-        made = Desk(transactions, environment, tmp_path)
-        place = a_property()
-        made.leases = [a_lease(property_id=place.property_id, unit_label=label) for label in ("1A", "1B")]
-        await deliver(transactions, router, place)
-        await know(transactions, *made.leases)
-        yield made
+async def plans(office: Office, tmp_path: Path) -> Plans:
+    place = a_property()
+    leases = [a_lease(property_id=place.property_id, unit_label=label) for label in ("1A", "1B")]
+    await deliver(office.transactions, router, place)
+    await know(office.transactions, *leases)
+    return Plans(office, leases, tmp_path / "plan.json")
 
 
-async def test_a_plan_is_carried_out_exactly_and_only_once(desk: Desk) -> None:
-    before = await desk.rows()
-    saved = await desk.save()
-    between = await desk.rows()
-    applied = await desk.apply("--json")
-    again = await desk.apply()
+async def test_a_plan_is_carried_out_exactly_and_only_once(plans: Plans) -> None:
+    before = await plans.rows()
+    saved = await plans.save()
+    between = await plans.rows()
+    applied = await plans.apply("--json")
+    again = await plans.apply()
 
     assert before == between
     assert (saved.code, applied.code, again.code) == (0, 0, 1)
     assert saved.json | {"dry_run": False} == applied.json
-    assert await billed(desk.transactions) == [("2026-12-01", 157_500)] * 2
+    assert await billed(plans.transactions) == [("2026-12-01", 157_500)] * 2
     assert "is in the plan and would not be issued now" in again.err
 
 
-async def test_a_plan_holds_every_line_and_total(desk: Desk) -> None:
-    await desk.save()
+async def test_a_plan_holds_every_line_and_total(plans: Plans) -> None:
+    await plans.save()
 
-    plan = json.loads(desk.file.read_text())
+    plan = json.loads(plans.file.read_text())
 
     assert plan["total_cents"] == {"USD": 315_000}
     assert [invoice["due_on"] for invoice in plan["invoices"]] == ["2026-12-01"] * 2
@@ -97,14 +78,16 @@ async def test_a_plan_holds_every_line_and_total(desk: Desk) -> None:
     ]
 
 
-async def test_where_the_world_has_changed_nothing_is_issued_and_each_difference_is_said(desk: Desk) -> None:
-    await desk.save()
-    changed = desk.leases[0].model_dump() | {"version": 2, "rent_cents": 160_000}
-    await know(desk.transactions, LeaseChanged(**changed), a_lease(unit_label="9Z"))
-    await agree(desk.transactions, {"due_day": 5})
-    before = await desk.rows()
+async def test_where_the_world_has_changed_nothing_is_issued_and_each_difference_is_said(
+    plans: Plans,
+) -> None:
+    await plans.save()
+    changed = plans.leases[0].model_dump() | {"version": 2, "rent_cents": 160_000}
+    await know(plans.transactions, LeaseChanged(**changed), a_lease(unit_label="9Z"))
+    await agree(plans.transactions, {"due_day": 5})
+    before = await plans.rows()
 
-    applied = await desk.apply()
+    applied = await plans.apply()
 
     assert applied.code == 1
     assert "unit 1A, 2026-12-01 to 2026-12-31" in applied.err
@@ -114,15 +97,15 @@ async def test_where_the_world_has_changed_nothing_is_issued_and_each_difference
     )
     assert "unit 9Z, 2026-12-01 to 2026-12-31" in applied.err
     assert "Nothing was issued: the world has changed since the plan was made, 3 differences." in applied.err
-    assert await desk.rows() == before
+    assert await plans.rows() == before
 
 
-async def test_a_plan_of_which_something_was_billed_meanwhile_is_refused_whole(desk: Desk) -> None:
-    await desk.save()
-    await know(desk.transactions, a_lease(property_id=desk.leases[0].property_id))
-    await bill(desk.transactions, period="2026-12")
+async def test_a_plan_of_which_something_was_billed_meanwhile_is_refused_whole(plans: Plans) -> None:
+    await plans.save()
+    await know(plans.transactions, a_lease(property_id=plans.leases[0].property_id))
+    await bill(plans.transactions, period="2026-12")
 
-    applied = await desk.apply()
+    applied = await plans.apply()
 
     assert applied.code == 1
     assert applied.err.count("is in the plan and would not be issued now") == 2
@@ -137,9 +120,9 @@ async def test_a_plan_of_which_something_was_billed_meanwhile_is_refused_whole(d
     ],
 )
 async def test_options_that_make_no_sense_together_are_a_usage_problem(
-    desk: Desk, words: tuple[str, ...], said: str
+    plans: Plans, words: tuple[str, ...], said: str
 ) -> None:
-    ran = await desk.run(*words)
+    ran = await plans.run(*words)
 
     assert ran.code == 2
     assert said in ran.err
@@ -154,12 +137,12 @@ async def test_options_that_make_no_sense_together_are_a_usage_problem(
     ],
 )
 async def test_a_file_that_is_no_plan_is_a_usage_problem(
-    desk: Desk, changes: dict[str, Any], said: str
+    plans: Plans, changes: dict[str, Any], said: str
 ) -> None:
-    await desk.save()
-    desk.file.write_text(json.dumps(json.loads(desk.file.read_text()) | changes))
+    await plans.save()
+    plans.file.write_text(json.dumps(json.loads(plans.file.read_text()) | changes))
 
-    ran = await desk.apply()
+    ran = await plans.apply()
 
     assert ran.code == 2
     assert said in ran.err

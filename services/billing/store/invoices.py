@@ -71,12 +71,17 @@ class Invoice:
     unit_label: str
     tenant_ids: tuple[UUID, ...]
     period: str
+    period_starts_on: date
+    period_ends_on: date
     issued_on: date
     due_on: date
     currency: str
+    terms_id: UUID
     total_cents: int
     paid_cents: int
     state: str
+    voided_on: date | None
+    void_reason: str | None
 
     @property
     def balance_cents(self) -> int:
@@ -157,6 +162,25 @@ class InvoiceStore:
             query = query.with_for_update()
         row = (await self._connection.execute(query)).one_or_none()
         return _invoice(row) if row else None
+
+    async def void(self, invoice_id: UUID, *, on: date, reason: str, by: str) -> Invoice | None:
+        """Make an invoice void, whose account the caller has locked; as it was, or None where it was void."""
+        before = await self.find(str(invoice_id))
+        if before is None or before.state == "void":
+            return None
+        await self._connection.execute(
+            sa.update(invoices)
+            .where(invoices.c.invoice_id == invoice_id)
+            .values(
+                state="void",
+                voided_on=on,
+                void_reason=reason,
+                voided_by=by,
+                next_check_on=None,
+                next_reminder_on=None,
+            )
+        )
+        return before
 
     async def lines(self, invoice_id: UUID) -> list[Line]:
         """The lines of an invoice, in order."""

@@ -61,7 +61,7 @@ INVOICES = (
         add column fee_cents bigint not null default 0, add column paid_on date, add column rent_paid_on date,
         add column overdue_on date,
         add column next_check_on date, add column next_reminder_on date,
-        add column voided_on date, add column void_reason text""",
+        add column voided_on date, add column void_reason text, add column voided_by text""",
     """alter table invoice_lines
         add column bucket text not null default 'charge'
             constraint ck_invoice_lines_bucket check (bucket in ('rent', 'charge', 'fee')),
