@@ -2,9 +2,13 @@
 
 from services.billing.handlers import router
 from services.billing.verbs import (
+    explaining,
     generating,
+    holds,
     invoices,
+    jurisdictions,
     late_fee_quotes,
+    late_fee_reasons,
     late_fees,
     payments,
     policies,
@@ -28,5 +32,6 @@ for subject in (
     voiding,
 ):
     subject.add_to(app)
-app.add_typer(invoices.app)
-app.add_typer(policies.app)
+late_fee_reasons.add_to(explaining.app)
+for noun in (holds.app, invoices.app, jurisdictions.app, policies.app, explaining.app):
+    app.add_typer(noun)

@@ -4,6 +4,7 @@ from services.billing.store.autopay import AutopayStore
 from services.billing.store.billed import BilledStore
 from services.billing.store.charges import ChargeStore, WebhookStore
 from services.billing.store.fees import FeeStore
+from services.billing.store.holds import HoldStore
 from services.billing.store.invoices import InvoiceStore
 from services.billing.store.leases import LeaseStore
 from services.billing.store.ledgers import LedgerStore
@@ -16,6 +17,7 @@ __all__ = [
     "BilledStore",
     "ChargeStore",
     "FeeStore",
+    "HoldStore",
     "InvoiceStore",
     "LeaseStore",
     "LedgerStore",
