@@ -216,6 +216,25 @@ def test_a_list_shows_what_comes_next_and_what_happens_at_the_end(capsys: pytest
     assert "2026-12-31  month to month" in rolling
 
 
+@pytest.mark.parametrize(
+    ("values", "state"),
+    [
+        ({}, "active"),
+        ({"starts_on": date(2026, 9, 1)}, "to come"),
+        ({"ends_on": date(2026, 8, 30)}, "over"),
+        ({"ends_on": date(2026, 8, 31)}, "active"),
+        ({"ends_on": date(2026, 8, 30), "rolls_over": True}, "active"),
+        ({"ends_on": date(2026, 8, 30), "state": "ended"}, "ended"),
+    ],
+)
+def test_a_lease_is_over_after_its_last_day_and_to_come_before_its_first(
+    values: dict[str, Any], state: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_leases([listed(**values)], MORNING_AFTER, empty="")
+
+    assert f"  {state}  " in capsys.readouterr().out.splitlines()[-1]
+
+
 def test_a_lease_is_shown_with_all_that_is_agreed(capsys: pytest.CaptureFixture[str]) -> None:
     print_lease(listed(rolls_over=True), MORNING_AFTER)
 

@@ -70,7 +70,7 @@ def _cells(listed: ListedLease, today: date) -> list[object]:
         lease.ends_on,
         _then(listed).replace("_", " "),
         lease.due_day if lease.frequency == "monthly" else None,
-        lease.state,
+        _state(lease, today),
         lease.id,
     ]
 
@@ -92,12 +92,21 @@ def _record(listed: ListedLease, today: date) -> dict[str, object]:
         "To": lease.ends_on,
         "Then": _end(listed),
         "Due day": lease.due_day if lease.frequency == "monthly" else "when its weeks begin",
-        "State": lease.state,
+        "State": _state(lease, today),
         "Renewal of": lease.renewal_of,
         "Account": lease.account,
         "Time zone": lease.time_zone,
         "Version": lease.version,
     }
+
+
+def _state(lease: Lease, today: date) -> str:
+    """As stored, but for a lease in force that today is before or after."""
+    if lease.state == "active" and today < lease.starts_on:
+        return "to come"
+    if lease.state == "active" and lease.last_on is not None and lease.last_on < today:
+        return "over"
+    return lease.state
 
 
 def _end(listed: ListedLease) -> str:
