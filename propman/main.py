@@ -27,6 +27,12 @@ SYSTEM_COMMANDS = {
     "demo": ("propman.demo:app", "Watch a month of rent being billed, up to the e-mails."),
     "run": ("propman.run:app", "Run services in this process: all of them, or those you name."),
     "trigger": ("propman.trigger:app", "Say that a time has come, for example from cron."),
+    "info": ("propman.console.info:info_app", "The state of the whole system, and what is wrong."),
+    "monitor": ("propman.console.monitor:app", "The same, live, in this terminal."),
+    "memory": ("propman.console.info:memory_app", "What every process uses, and the servers."),
+    "doctor": ("propman.console.doctor:app", "Look for what is wrong, and say what to do."),
+    "flush": ("propman.console.queues:flush_app", "Empty one queue, after keeping what was in it."),
+    "queue": ("propman.console.queues:queue_app", "Put back what was flushed."),
     "trace": ("propman.trace:app", "Follow one trigger through all the services."),
     "dead-letters": (
         "propman.dead_letters:app",

@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute
 
 from shared.clock import Clock, SystemClock
 from shared.db import create_engine, driver_url, is_current
+from shared.heartbeats import Heartbeat
 from shared.http import HttpServer, health_routes
 from shared.messaging.consumers import Consumers
 from shared.messaging.edge import Edge, probe_database
@@ -84,7 +85,8 @@ class ServiceHost:
         ladder = RetryLadder(self._publishers[1], source=name)
         edge = Edge(self.transactions, ladder, self.metrics, self.gate)
         self._consumers = Consumers(broker, service=name, subscriptions=router.subscriptions, edge=edge)
-        self._workers: list[Worker] = [relay]
+        self._heartbeat = Heartbeat(name, self.transactions, self.metrics)
+        self._workers: list[Worker] = [relay, self._heartbeat]
         self._tasks: list[asyncio.Task[None]] = []
         self._http: HttpServer | None = None
 
@@ -154,6 +156,7 @@ class ServiceHost:
             fixed=fixed,
         )
         await self._http.start()
+        self._heartbeat.http_port = self.http_port
 
     async def _check_database(self) -> str | None:
         async with self.engine.connect() as connection:

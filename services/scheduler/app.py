@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from services.scheduler.handlers import router
+from services.scheduler.overview import overview
 from services.scheduler.settings import Settings
 from services.scheduler.store import trace
 from services.scheduler.ticking import DueLoop
@@ -12,7 +13,7 @@ from shared.hosting import ServiceHost
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
-__all__ = ["MIGRATIONS", "Settings", "create_app", "router", "trace"]
+__all__ = ["MIGRATIONS", "Settings", "create_app", "overview", "router", "trace"]
 
 
 def create_app(settings: Settings | None = None, clock: Clock | None = None) -> ServiceHost:

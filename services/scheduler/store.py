@@ -173,6 +173,20 @@ class SchedulerStore:
         found = await self._with_reports((await self._connection.execute(query)).all())
         return {occurrence.schedule_key: occurrence for occurrence in found}
 
+    async def recent_states(self, each: int) -> dict[str, list[State]]:
+        """The states of each schedule's last occurrences, oldest first, by its key."""
+        place = sa.func.row_number().over(
+            partition_by=occurrences.c.schedule_key, order_by=occurrences.c.created_at.desc()
+        )
+        ranked = sa.select(
+            occurrences.c.schedule_key, occurrences.c.state, occurrences.c.created_at, place.label("place")
+        ).subquery()
+        query = sa.select(ranked.c.schedule_key, ranked.c.state).where(ranked.c.place <= each)
+        found: dict[str, list[State]] = {}
+        for key, state in await self._connection.execute(query.order_by(ranked.c.created_at)):
+            found.setdefault(key, []).append(state)
+        return found
+
     async def record_report(self, occurrence_id: UUID, report: Report, *, now: datetime) -> None:
         """Keep what a consumer said; of two reports the later-finished one counts, in whichever order."""
         values = asdict(report) | {

@@ -1,0 +1,229 @@
+"""`propman doctor`: one check after the other, each finding with what to do about it."""
+
+import asyncio
+import importlib
+import pkgutil
+import platform
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any, Final, Literal
+
+import httpx
+import sqlalchemy as sa
+import tzdata
+
+import shared.contracts
+from propman.broker import queue_depths
+from propman.catalog import all_subscriptions, app_module, service_names
+from propman.console.management import management
+from propman.console.observing import observe
+from propman.databases import transactions_of
+from propman.settings import SystemSettings
+from shared.cli import CommandError, JsonOption, command_app, print_json, print_table, success
+from shared.cli.failures import explain
+from shared.clock import SystemClock
+from shared.contracts.base import message_types
+from shared.db import is_current
+from shared.messaging.naming import EVENTS
+
+app = command_app("doctor")
+
+Level = Literal["ok", "warning", "error"]
+
+SKEW_SECONDS: Final = 2.0
+"""A clock that differs more from the database's makes due times and ages wrong."""
+
+OLD_DAYS: Final = 400
+"""Time zone rules older than this have missed at least one round of changes (IANA, several a year)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found, and what to do about it."""
+
+    check: str
+    level: Level
+    found: str
+    remedy: str = ""
+
+
+@app.command()
+async def doctor(as_json: JsonOption = False) -> None:
+    r"""Check settings, databases, migrations, clocks, time zone rules, broker, queues and what waits.
+
+    Exit 1 where something needs a person.
+
+    \b
+    Examples:
+      propman doctor
+      propman doctor --json
+    """
+    findings = [found for check in CHECKS for found in await _guarded(check)]
+    if as_json:
+        print_json(findings)
+    else:
+        rows = [[item.level, item.check, item.found, item.remedy] for item in findings]
+        print_table(["", "check", "found", "what to do"], rows)
+    errors = sum(item.level == "error" for item in findings)
+    if errors:
+        raise CommandError(f"{errors} findings need you.")
+    success("Nothing needs you.")
+
+
+Check = Callable[[], Awaitable[list[Finding]]]
+
+
+async def _guarded(check: Check) -> list[Finding]:
+    try:
+        async with asyncio.timeout(20):
+            return await check()
+    except Exception as error:  # noqa: BLE001 - a check that cannot be made is itself a finding
+        problem = explain(error)
+        return [Finding(check.__name__.strip("_"), "error", problem.message, problem.remedy or "")]
+
+
+async def _settings() -> list[Finding]:
+    return [await _settings_of(name) for name in service_names()]
+
+
+async def _settings_of(name: str) -> Finding:
+    try:
+        app_module(name).Settings()
+    except Exception as error:  # noqa: BLE001 - as above
+        problem = explain(error)
+        return Finding(
+            f"settings of {name}", "error", problem.message, problem.remedy or "See `.env.example`."
+        )
+    return Finding(f"settings of {name}", "ok", "complete")
+
+
+async def _databases() -> list[Finding]:
+    found: list[Finding] = []
+    for name in service_names():
+        try:
+            async with asyncio.timeout(8), transactions_of(name) as transactions:
+                current = await is_current(transactions.engine, app_module(name).MIGRATIONS)
+                async with transactions.engine.connect() as connection:
+                    there = await connection.scalar(sa.select(sa.func.clock_timestamp()))
+            found += [_migrations(name, current=current), _skew(name, there)]
+        except Exception as error:  # noqa: BLE001 - as above
+            problem = explain(error)
+            found.append(Finding(f"database of {name}", "error", problem.message, problem.remedy or ""))
+    return found
+
+
+def _migrations(name: str, *, current: bool) -> Finding:
+    if current:
+        return Finding(f"migrations of {name}", "ok", "current")
+    return Finding(f"migrations of {name}", "error", "behind the code", "Run `propman db migrate`.")
+
+
+def _skew(name: str, there: datetime | None) -> Finding:
+    seconds = abs((SystemClock().now() - there).total_seconds()) if there else 0.0
+    check = f"clock against {name}'s database"
+    if seconds <= SKEW_SECONDS:
+        return Finding(check, "ok", f"{seconds:.1f} s apart")
+    return Finding(check, "error", f"{seconds:.1f} s apart", "Have both machines keep time by NTP (chrony).")
+
+
+async def _time_zones() -> list[Finding]:
+    released = datetime.strptime(version("tzdata").split(".post")[0], "%Y.%m").replace(tzinfo=UTC)
+    words = f"tzdata {tzdata.IANA_VERSION}, from the package; the system's copy is not read"
+    old = (SystemClock().now() - released).days > OLD_DAYS
+    if old:
+        return [Finding("time zone rules", "warning", words, "Upgrade the package tzdata.")]
+    return [Finding("time zone rules", "ok", words), Finding("python", "ok", platform.python_version())]
+
+
+async def _broker() -> list[Finding]:
+    depths = await queue_depths(SystemSettings().rabbitmq_url.get_secret_value())
+    deaf = [row["queue"] for row in depths if not row["consumers"]]
+    found = [Finding("broker", "ok", f"{len(depths)} queues are there")]
+    if deaf:
+        shown = ", ".join(deaf[:3]) + (f" and {len(deaf) - 3} more" if len(deaf) > 3 else "")
+        found.append(Finding("consumers", "warning", f"nobody takes from {shown}", "Start `propman run`."))
+    return found
+
+
+async def _unheard() -> list[Finding]:
+    """Triggers and commands that no service subscribes to: the relay would keep them for ever."""
+    for module in pkgutil.iter_modules(shared.contracts.__path__, "shared.contracts."):
+        importlib.import_module(module.name)
+    heard = {item.topic for item in all_subscriptions()}
+    deaf = sorted(item.topic for item in message_types() if item.must_be_heard and item.topic not in heard)
+    ours = [topic for topic in deaf if topic.split(".")[0] in {"scheduler", *service_names()}]
+    if not ours:
+        return [Finding("triggers and commands", "ok", "each has a consumer")]
+    return [
+        Finding(
+            "triggers and commands",
+            "error",
+            f"{topic} has no consumer",
+            "Install the service that handles it.",
+        )
+        for topic in ours
+    ]
+
+
+async def _bindings() -> list[Finding]:
+    try:
+        async with management(SystemSettings()) as api:
+            bound = {
+                (row["destination"], row["routing_key"])
+                for row in await api.bindings()
+                if row["source"] == EVENTS
+            }
+    except httpx.HTTPError:
+        return [
+            Finding(
+                "bindings",
+                "warning",
+                "not looked at: no management API",
+                "Set PROPMAN_RABBITMQ_MANAGEMENT_URL.",
+            )
+        ]
+    missing = [item.queue for item in all_subscriptions() if (item.queue, item.topic) not in bound]
+    strange = sorted({key for _, key in bound} - {item.topic for item in all_subscriptions()})
+    found = [
+        Finding("bindings", "error", f"{queue} is not bound", "Run `propman broker init`.")
+        for queue in missing
+    ]
+    found += [
+        Finding(
+            "bindings",
+            "warning",
+            f"{key} is bound and no service wants it",
+            "Unbind it: an old version's, perhaps.",
+        )
+        for key in strange
+    ]
+    return found or [Finding("bindings", "ok", f"{len(bound)} as they should be")]
+
+
+async def _waiting() -> list[Finding]:
+    seen = await observe()
+    return [Finding("now", "error", words, _remedy(words)) for words in seen.problems] or [
+        Finding("now", "ok", "nothing waits too long, nothing is dead")
+    ]
+
+
+REMEDIES: Final = {
+    "dead letters": "`propman dead-letters list`, repair the cause, then replay.",
+    "no process": "Start it: `propman run`.",
+    "went silent": "Look at that machine; another replica does its work meanwhile.",
+    "no queue wants": "`propman outbox list`, then `propman broker init`.",
+    "outbox waits": "Is the service running, and the broker? `propman outbox list`.",
+    "takes from it": "Start the service that owns the queue.",
+    "schedule": "`propman scheduler history KEY` and `propman scheduler show KEY`.",
+    "alarm": "Give the broker memory or disk; publishing waits until then.",
+    "different versions": "Finish the roll-out.",
+}
+
+
+def _remedy(words: str) -> str:
+    return next((remedy for key, remedy in REMEDIES.items() if key in words), "")
+
+
+CHECKS: Final[tuple[Any, ...]] = (_settings, _databases, _time_zones, _broker, _unheard, _bindings, _waiting)

@@ -1,0 +1,255 @@
+"""`propman monitor`: the whole system, live, in a terminal of 80 by 24 and wider.
+
+Shapes and words carry the meaning, never colour alone; over ssh and in a log (`--once`) it is the same text.
+"""
+
+import asyncio
+import os
+import select
+import sys
+import termios
+import tty
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Final
+
+import typer
+
+from propman.console import showing
+from propman.console.info import state_of
+from propman.console.observing import Panel, Snapshot, observe
+from shared import heartbeats
+from shared.cli import JsonOption, command_app, print_json
+from shared.clock import SystemClock
+
+app = command_app("monitor")
+
+EVERY: Final = 2.0
+PANELS: Final = ("services", "queues", "schedules", "processes", "problems")
+HELP: Final = "tab panel  1-5 choose  space freeze  +/- pace  ? help  q quit"
+LONG_HELP: Final = (
+    "tab, shift-tab   the next panel, the one before; it gets the room that is left",
+    "1 2 3 4 5        services, queues, schedules, processes, problems",
+    "space            freeze the screen, and let it go on",
+    "+ and -          look more often, or less often (1 s to 30 s)",
+    "a                all queues, or only those in which something happens",
+    "?                this help",
+    "q or Ctrl+C      quit",
+    "",
+    "Marks of a schedule's last runs: # succeeded  ! partly failed  x failed  . missed  ? waiting",
+)
+
+
+@dataclass(slots=True)
+class View:
+    """What the person at the keyboard has chosen."""
+
+    panel: int = 0
+    frozen: bool = False
+    every: float = EVERY
+    all_queues: bool = False
+    help: bool = False
+    quit: bool = False
+
+    def press(self, key: str) -> None:
+        """Answer a key."""
+        if key in {"q", "\x03", "\x04"}:
+            self.quit = True
+        elif key == "?":
+            self.help = not self.help
+        elif key == " ":
+            self.frozen = not self.frozen
+        elif key == "a":
+            self.all_queues = not self.all_queues
+        elif key in {"+", "-"}:
+            self.every = min(max(self.every / 2 if key == "+" else self.every * 2, 1.0), 30.0)
+        else:
+            self._choose(key)
+
+    def _choose(self, key: str) -> None:
+        if key in {"\t", "\x1b[Z"}:
+            self.panel = (self.panel + (1 if key == "\t" else -1)) % len(PANELS)
+        elif key in set("12345"):
+            self.panel = int(key) - 1
+
+
+@dataclass(slots=True)
+class Screen:
+    """Lines for a terminal of a size; nothing is wider or longer than it."""
+
+    width: int
+    height: int
+    lines: list[str] = field(default_factory=list)
+
+    def table(
+        self, columns: Sequence[str], rows: Sequence[Sequence[str]], most: int, *, chosen: bool
+    ) -> None:
+        """A table cut to the width, and to `most` rows with a word about the rest."""
+        shown = rows[: most - 1] if len(rows) > most else rows
+        widths = [max(len(line[index]) for line in [columns, *shown]) for index in range(len(columns))]
+        mark = ">" if chosen else " "
+        self.lines.append(self._line(mark, columns, widths))
+        self.lines += [self._line(" ", row, widths) for row in shown]
+        if len(shown) < len(rows):
+            self.lines.append(f"   … and {len(rows) - len(shown)} more")
+
+    def _line(self, mark: str, cells: Sequence[str], widths: Sequence[int]) -> str:
+        padded = [
+            cell.ljust(width) if index == 0 else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        return f"{mark}{' '.join(padded)}"
+
+    def text(self) -> str:
+        """The whole screen."""
+        return "\n".join(line[: self.width].rstrip() for line in self.lines[: self.height])
+
+
+@app.command()
+async def monitor(
+    once: Annotated[bool, typer.Option("--once", help="One screen as text, then end; for scripts.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    r"""Watch services, queues and schedules; keys: tab, 1-5, space, +/-, a, ?, q.
+
+    \b
+    Examples:
+      propman monitor
+      propman monitor --once
+    """
+    if as_json:
+        print_json(await observe())
+    elif once or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        size = _size()
+        typer.echo(draw(await observe(), View(), SystemClock().now(), size.columns, 10_000))
+    else:
+        await _live()
+
+
+async def _live() -> None:
+    view = View()
+    seen = await observe()
+    look: asyncio.Task[Snapshot] | None = None  # beside the keyboard, which never waits for a slow server
+    with _keyboard() as keyboard:
+        while not view.quit:
+            now = SystemClock().now()
+            if look is not None and look.done():
+                seen, look = look.result(), None
+            if look is None and not view.frozen and (now - seen.services.at).total_seconds() >= view.every:
+                look = asyncio.create_task(observe())
+            size = _size()
+            _paint(draw(seen, view, now, size.columns, size.lines))
+            key = await asyncio.to_thread(keyboard, 0.25)
+            if key:
+                view.press(key)
+    if look is not None:
+        look.cancel()
+
+
+def draw(seen: Snapshot, view: View, now: datetime, width: int, height: int) -> str:
+    """One screen: every panel in short, the chosen one with all the room that is left."""
+    screen = Screen(width, height)
+    age = (now - seen.services.at).total_seconds()
+    state = "FROZEN " if view.frozen else ""
+    problems = f"PROBLEMS {len(seen.problems)}" if seen.problems else "all well"
+    screen.lines.append(
+        f"propman  {now:%Y-%m-%d %H:%M:%S} UTC  {state}figures {showing.duration(age)} old,"
+        f" every {view.every:g} s  {problems}"
+    )
+    if view.help:
+        screen.lines += LONG_HELP
+        return screen.text()
+    tables = _tables(seen, view, now)
+    least = 3
+    spare = height - 2 - sum(min(len(rows), least) + 1 for _, rows, _ in tables)
+    for index, (columns, rows, panel) in enumerate(tables):
+        chosen = index == view.panel
+        most = max(min(len(rows), least) + (max(spare, 0) if chosen else 0), 1)
+        if panel.error:
+            screen.lines.append(f"{'>' if chosen else ' '}{columns[0]}: {panel.error}")
+        else:
+            screen.table(columns, rows, most, chosen=chosen)
+    screen.lines = screen.lines[: height - 1]
+    screen.lines.append(HELP)
+    return screen.text()
+
+
+Table = tuple[Sequence[str], list[list[str]], Panel]
+
+
+def _tables(seen: Snapshot, view: View, now: datetime) -> list[Table]:
+    busy = [
+        row
+        for row in seen.queues.rows
+        if view.all_queues or row["ready"] or row["unacked"] or row["in_per_second"] or row["out_per_second"]
+    ]
+    alive = [row for row in seen.instances.rows if row["state"] != "stopped"]
+    processes = [
+        showing.instance_cells(
+            row,
+            state=state_of(row, alive=heartbeats.is_alive(row, now)),
+            up=(now - row["started_at"]).total_seconds(),
+        )
+        for row in alive
+    ]
+    return [
+        (showing.SERVICE_COLUMNS, [showing.service_cells(row) for row in seen.services.rows], seen.services),
+        (
+            showing.QUEUE_COLUMNS,
+            [showing.queue_cells(row) for row in sorted(busy, key=_fullest)],
+            seen.queues,
+        ),
+        (
+            showing.SCHEDULE_COLUMNS,
+            [showing.schedule_cells(row) for row in seen.schedules.rows],
+            seen.schedules,
+        ),
+        (showing.INSTANCE_COLUMNS, processes, seen.instances),
+        (["problems"], [[words] for words in seen.problems] or [["none"]], seen.services),
+    ]
+
+
+def _fullest(row: dict[str, object]) -> tuple[int, str]:
+    return -int(str(row["ready"])), str(row["queue"])
+
+
+def _size() -> os.terminal_size:
+    return os.get_terminal_size() if sys.stdout.isatty() else os.terminal_size((120, 40))
+
+
+def _paint(text: str) -> None:
+    """From the top left corner, clearing what each line had before; no flicker, no scrolling."""
+    lines = text.split("\n")
+    sys.stdout.write(
+        "\x1b[H" + "".join(f"{line}\x1b[K\r\n" for line in lines[:-1]) + f"{lines[-1]}\x1b[K\x1b[J"
+    )
+    sys.stdout.flush()
+
+
+@contextmanager
+def _keyboard() -> "Iterator[Keyboard]":
+    """Keys one by one, a screen of our own, no cursor; and afterwards the terminal as it was."""
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    tty.setcbreak(descriptor)
+    sys.stdout.write("\x1b[?1049h\x1b[?25l\x1b[2J")
+    try:
+        yield Keyboard(descriptor)
+    finally:
+        sys.stdout.write("\x1b[?25h\x1b[?1049l")
+        sys.stdout.flush()
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+@dataclass(frozen=True, slots=True)
+class Keyboard:
+    """Reads one key, or nothing within a time."""
+
+    descriptor: int
+
+    def __call__(self, patience: float) -> str:
+        """A key as its characters: arrows and shift-tab come as several."""
+        ready, _, _ = select.select([self.descriptor], [], [], patience)
+        return os.read(self.descriptor, 8).decode(errors="ignore") if ready else ""

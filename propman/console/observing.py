@@ -1,0 +1,276 @@
+"""One look at the whole system: each figure with the moment it is of, and with an error where there is none.
+
+A server that is down makes its own panel empty, and no other.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import httpx
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from propman.broker import queue_depths
+from propman.catalog import all_subscriptions, app_module, service_names
+from propman.console.management import management
+from propman.databases import transactions_of
+from propman.settings import SystemSettings
+from shared import heartbeats
+from shared.cli.failures import explain
+from shared.clock import Clock, SystemClock
+from shared.messaging.naming import dead_queue_for
+from shared.messaging.tables import dead_letters, outbox
+from shared.messaging.topology import retry_names
+
+PATIENCE: Final = 8.0
+"""Seconds; a database that takes longer shows as an error."""
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Some rows, the moment they are of, or why there are none."""
+
+    rows: Rows
+    at: datetime
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything an operator looks at."""
+
+    services: Panel
+    instances: Panel
+    queues: Panel
+    schedules: Panel
+    servers: Panel
+    problems: list[str] = field(default_factory=list)
+
+
+async def observe(clock: Clock | None = None) -> Snapshot:
+    """Look at all services, the broker and the schedules, all at once."""
+    clock = clock or SystemClock()
+    services, panels = await asyncio.gather(
+        asyncio.gather(*(_service(name) for name in service_names())),
+        asyncio.gather(*(_panel(clock, look) for look in (_queues, _schedules, _nodes))),
+    )
+    queues, schedules, nodes = panels
+    now = clock.now()
+    instances = Panel([row for look in services for row in look["instances"]], now)
+    found = Snapshot(
+        services=Panel([_summary(look, now) for look in services], now),
+        instances=instances,
+        queues=queues,
+        schedules=schedules,
+        servers=Panel(
+            [*nodes.rows, *(look["database"] for look in services if look["database"])], now, nodes.error
+        ),
+    )
+    found.problems.extend(problems_of(found))
+    return found
+
+
+async def _panel(clock: Clock, look: Callable[[], Awaitable[Rows]]) -> Panel:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return Panel(await look(), clock.now())
+    except Exception as error:  # noqa: BLE001 - whatever is down, the rest is still worth seeing
+        return Panel([], clock.now(), _in_words(error))
+
+
+def _in_words(error: BaseException) -> str:
+    return (
+        "does not answer in time" if isinstance(error, TimeoutError) else explain(error).message.rstrip(".")
+    )
+
+
+async def _service(name: str) -> dict[str, Any]:
+    empty: dict[str, Any] = {"service": name, "instances": [], "database": None, "error": None}
+    try:
+        async with (
+            asyncio.timeout(PATIENCE),
+            transactions_of(name) as transactions,
+            transactions.engine.connect() as connection,
+        ):
+            return empty | await _look(connection, name)
+    except Exception as error:  # noqa: BLE001 - as above
+        return empty | {"error": _in_words(error)}
+
+
+async def _look(connection: AsyncConnection, name: str) -> dict[str, Any]:
+    waiting = (
+        await connection.execute(
+            sa.select(
+                sa.func.count().label("outbox"),
+                sa.func.min(outbox.c.occurred_at).label("oldest"),
+                sa.func.count(outbox.c.last_error).filter(outbox.c.must_be_heard).label("unroutable"),
+            )
+        )
+    ).one()
+    dead = await connection.scalar(
+        sa.select(sa.func.count()).select_from(dead_letters).where(dead_letters.c.state == "open")
+    )
+    size = (
+        await connection.execute(
+            sa.text(
+                "select pg_database_size(current_database()) as bytes, (select count(*) from pg_stat_activity"
+                " where datname = current_database()) as connections, version() as version"
+            )
+        )
+    ).one()
+    return {
+        "instances": await heartbeats.heard(connection),
+        "outbox": waiting.outbox,
+        "oldest": waiting.oldest,
+        "unroutable": waiting.unroutable,
+        "dead_letters": int(dead or 0),
+        "database": {
+            "server": f"database of {name}",
+            "version": " ".join(size.version.split()[:2]),
+            "used_bytes": size.bytes,
+            "limit_bytes": None,
+            "connections": size.connections,
+            "alarm": None,
+        },
+    }
+
+
+def _summary(look: dict[str, Any], now: datetime) -> dict[str, Any]:
+    if look["error"]:
+        return {"service": look["service"], "state": "UNKNOWN", "error": look["error"]}
+    alive = [row for row in look["instances"] if heartbeats.is_alive(row, now)]
+    lost = [row for row in look["instances"] if row["state"] != "stopped" and row not in alive]
+    oldest = (now - look["oldest"]).total_seconds() if look["oldest"] else None
+    return {
+        "service": look["service"],
+        "state": "ok" if alive else "DOWN",
+        "alive": len(alive),
+        "lost": len(lost),
+        "per_second": round(sum(row["per_second"] for row in alive), 1),
+        "failed": sum(row["failed"] for row in alive),
+        "outbox": look["outbox"],
+        "oldest_seconds": None if oldest is None else round(oldest, 1),
+        "unroutable": look["unroutable"],
+        "dead_letters": look["dead_letters"],
+        "rss_bytes": sum(row["rss_bytes"] for row in alive),
+        "cpu_percent": round(sum(row["cpu_percent"] for row in alive), 1),
+        "versions": sorted({row["version"] for row in alive}),
+        "up_seconds": min(((now - row["started_at"]).total_seconds() for row in alive), default=None),
+        "error": None,
+    }
+
+
+async def _queues() -> Rows:
+    settings = SystemSettings()
+    try:
+        async with management(settings) as api:
+            found = {row["name"]: row for row in await api.queues()}
+    except httpx.HTTPError:
+        depths = await queue_depths(settings.rabbitmq_url.get_secret_value())
+        return [_queue(row["queue"], row["ready"], None, row["consumers"], None, None) for row in depths]
+    ours = [item.queue for item in all_subscriptions()]
+    names = [*ours, *(dead_queue_for(name) for name in service_names()), *retry_names()]
+    return [_described(name, found[name]) for name in names if name in found]
+
+
+def _described(name: str, row: dict[str, Any]) -> dict[str, Any]:
+    stats = row.get("message_stats") or {}
+
+    def rate(kind: str) -> float:
+        return float((stats.get(kind) or {}).get("rate", 0.0))
+
+    return _queue(
+        name,
+        row.get("messages_ready", 0),
+        row.get("messages_unacknowledged", 0),
+        row.get("consumers", 0),
+        rate("publish_details"),
+        rate("ack_details"),
+    )
+
+
+def _queue(
+    name: str, ready: int, unacked: int | None, consumers: int, in_: float | None, out: float | None
+) -> dict[str, Any]:
+    waits = name.startswith("propman.retry.") or name.endswith(".dead")
+    return {
+        "queue": name,
+        "ready": ready,
+        "unacked": unacked,
+        "consumers": consumers,
+        "in_per_second": in_,
+        "out_per_second": out,
+        "needs_consumer": not waits,
+    }
+
+
+async def _schedules() -> Rows:
+    """What the scheduler says of itself, where a service of that name offers an `overview`."""
+    rows: Rows = []
+    for name in service_names():
+        overview = getattr(app_module(name), "overview", None)
+        if overview is not None:
+            async with transactions_of(name) as transactions, transactions.engine.connect() as connection:
+                rows += await overview(connection, transactions.clock.now())
+    return rows
+
+
+async def _nodes() -> Rows:
+    async with management(SystemSettings()) as api:
+        found = await api.nodes()
+    return [
+        {
+            "server": row["name"],
+            "version": "RabbitMQ",
+            "used_bytes": row.get("mem_used"),
+            "limit_bytes": row.get("mem_limit"),
+            "connections": row.get("fd_used"),
+            "alarm": "memory" if row.get("mem_alarm") else "disk" if row.get("disk_free_alarm") else None,
+        }
+        for row in found
+    ]
+
+
+LATE_OUTBOX: Final = timedelta(seconds=60)
+
+
+def problems_of(seen: Snapshot) -> list[str]:
+    """What is not as it should be, a sentence each; nothing on a good day."""
+    found = [f"{row['service']}: {row['error']}" for row in seen.services.rows if row["error"]]
+    for row in seen.services.rows:
+        found += [] if row["error"] else _service_problems(row)
+    for panel, name in ((seen.queues, "the broker"), (seen.schedules, "the schedules")):
+        found += [f"{name}: {panel.error}"] if panel.error else []
+    found += [
+        f"queue {row['queue']} has nobody who takes from it" for row in seen.queues.rows if _is_deaf(row)
+    ]
+    found += [f"schedule {row['key']}: {row['flag']}" for row in seen.schedules.rows if row.get("flag")]
+    found += [f"{row['server']}: {row['alarm']} alarm" for row in seen.servers.rows if row["alarm"]]
+    return found
+
+
+def _is_deaf(row: dict[str, Any]) -> bool:
+    return bool(row["needs_consumer"] and not row["consumers"] and row["ready"])
+
+
+def _service_problems(row: dict[str, Any]) -> list[str]:
+    name = row["service"]
+    found: Sequence[tuple[bool, str]] = (
+        (not row["alive"], f"{name}: no process of it runs"),
+        (bool(row["lost"]), f"{name}: {row['lost']} processes went silent"),
+        (len(row["versions"]) > 1, f"{name}: processes of different versions: {', '.join(row['versions'])}"),
+        (bool(row["dead_letters"]), f"{name}: {row['dead_letters']} dead letters"),
+        (bool(row["unroutable"]), f"{name}: {row['unroutable']} messages that no queue wants"),
+        (
+            (row["oldest_seconds"] or 0) > LATE_OUTBOX.total_seconds(),
+            f"{name}: the oldest message in its outbox waits for {row['oldest_seconds']:.0f} s"
+            if row["oldest_seconds"]
+            else "",
+        ),
+    )
+    return [words for wrong, words in found if wrong]

@@ -1,0 +1,271 @@
+"""`propman flush` and `propman queue`: empty one queue after keeping what was in it, and put it back."""
+
+import asyncio
+import base64
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final, TextIO
+
+import aio_pika
+import typer
+from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
+
+from propman.catalog import all_subscriptions, service_names
+from propman.dev.home import local_folder
+from propman.settings import SystemSettings
+from shared.cli import (
+    CommandError,
+    DryRunOption,
+    JsonOption,
+    NoInputOption,
+    UsageProblem,
+    command_app,
+    json_wanted,
+    print_json,
+    print_table,
+    progress,
+    say,
+    service_app,
+    success,
+)
+from shared.clock import SystemClock
+from shared.messaging.naming import dead_queue_for
+from shared.messaging.topology import retry_names
+
+flush_app = command_app("flush")
+queue_app = service_app("queue", "Put back what was flushed.")
+
+BATCH: Final = 500
+"""How many messages are written to disk before the broker is told to forget them."""
+
+EVERYTHING: Final = {"*", "all", "--all", "everything", "%"}
+
+QueueArgument = Annotated[
+    str, typer.Argument(metavar="QUEUE", help="Its whole name, from `propman broker queues`.")
+]
+FileOption = Annotated[
+    Path | None, typer.Option("--export", metavar="FILE.jsonl", help="Where its messages are kept.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A message as a line of a file: all that is needed to publish it once more."""
+
+    queue: str
+    body: bytes
+    properties: dict[str, Any]
+
+    def line(self) -> str:
+        """One line of JSON; bodies that are no text are kept as base64."""
+        try:
+            body: dict[str, str] = {"text": self.body.decode()}
+        except UnicodeDecodeError:
+            body = {"base64": base64.b64encode(self.body).decode()}
+        return json.dumps(
+            {"queue": self.queue, "properties": self.properties, "body": body}, ensure_ascii=False
+        )
+
+
+@flush_app.command()
+async def flush(
+    queue: QueueArgument,
+    confirm: Annotated[
+        str | None, typer.Option("--confirm", metavar="QUEUE", help="The name again: yes, this one.")
+    ] = None,
+    export: FileOption = None,
+    dry_run: DryRunOption = False,
+    no_input: NoInputOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    r"""Empty one queue. What was in it is first kept in a file, and `propman queue import` puts it back.
+
+    Consumers go on meanwhile: what they take is theirs. There is no way to empty all queues at once.
+
+    \b
+    Examples:
+      propman flush notifications.billing.invoice_created.v1 --dry-run
+      propman flush notifications.billing.invoice_created.v1 --export /tmp/invoices.jsonl
+      propman queue import /tmp/invoices.jsonl
+    """
+    _require_known(queue)
+    url = SystemSettings().rabbitmq_url.get_secret_value()
+    connection = await aio_pika.connect(url, timeout=5)
+    async with connection:
+        channel = await connection.channel()
+        found = await channel.declare_queue(queue, passive=True)
+        waiting = found.declaration_result.message_count or 0
+        say(f"{waiting} messages wait in {queue}.")
+        if dry_run or not waiting:
+            await _preview(found, waiting)
+            return
+        _require_confirmation(queue, confirm, no_input=no_input)
+        file = export or _default_file(queue)
+        kept = await _export(found, file, waiting)
+    if json_wanted():
+        print_json({"queue": queue, "flushed": kept, "file": str(file)})
+    success(f"{kept} messages were taken out of {queue} and are kept in {file}.")
+
+
+def _require_known(queue: str) -> None:
+    if queue in EVERYTHING or "*" in queue or "#" in queue:
+        raise UsageProblem(
+            "One queue at a time: emptying all of them would lose what nobody looked at.",
+            remedy="See `propman broker queues`.",
+        )
+    known = {item.queue for item in all_subscriptions()} | {dead_queue_for(name) for name in service_names()}
+    if queue not in known | set(retry_names()):
+        raise CommandError(f"There is no queue {queue!r}.", remedy="See `propman broker queues`.")
+
+
+def _require_confirmation(queue: str, confirm: str | None, *, no_input: bool) -> None:
+    if confirm is None and not no_input:
+        confirm = typer.prompt("Type the name of the queue to empty it", err=True)
+    if confirm != queue:
+        raise UsageProblem(
+            "Nothing was done: the name was not repeated.", remedy=f"Say --confirm {queue} if you mean it."
+        )
+
+
+async def _preview(queue: AbstractQueue, waiting: int) -> None:
+    """Look at the first few and give them back; a quorum queue counts it as a delivery, so only a few."""
+    looked = [message async for message in _taken(queue, min(waiting, 5))]
+    rows = [[message.message_id, message.type, message.timestamp] for message in looked]
+    for message in looked:
+        await message.nack(requeue=True)
+    if json_wanted():
+        print_json({"queue": queue.name, "waiting": waiting, "first": [row[0] for row in rows]})
+    else:
+        print_table(["message", "topic", "said at"], rows, empty="Nothing to do: it is empty.")
+
+
+async def _taken(queue: AbstractQueue, most: int) -> Any:
+    for _ in range(most):
+        message = await queue.get(fail=False, timeout=10)
+        if message is None:
+            return
+        yield message
+
+
+async def _export(queue: AbstractQueue, file: Path, waiting: int) -> int:
+    """Take, write, sync, and only then acknowledge: what is not on disk is still on the broker."""
+    kept = 0
+    with _opened(file) as target, progress(waiting, "Keeping messages") as bar:
+        while kept < waiting:
+            batch = [message async for message in _taken(queue, min(BATCH, waiting - kept))]
+            if not batch:
+                break
+            await asyncio.to_thread(_write, target, [_kept(queue.name, message).line() for message in batch])
+            await batch[-1].ack(multiple=True)
+            kept += len(batch)
+            bar.advance(len(batch))
+    return kept
+
+
+def _opened(file: Path) -> TextIO:
+    """A new file that its owner alone can read: messages may carry names and addresses."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise CommandError(
+            f"{file} cannot be made: {error.strerror}.", remedy="Choose another --export."
+        ) from error
+    return os.fdopen(descriptor, "w", encoding="utf-8")
+
+
+def _write(target: TextIO, lines: Sequence[str]) -> None:
+    target.writelines(f"{line}\n" for line in lines)
+    target.flush()
+    os.fsync(target.fileno())
+
+
+def _kept(queue: str, message: AbstractIncomingMessage) -> Kept:
+    return Kept(
+        queue,
+        message.body,
+        {
+            "message_id": message.message_id,
+            "type": message.type,
+            "correlation_id": message.correlation_id,
+            "content_type": message.content_type,
+            "timestamp": message.timestamp.timestamp() if message.timestamp else None,
+            "headers": {name: value for name, value in message.headers.items() if _is_plain(value)},
+        },
+    )
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str | int | float | bool)
+
+
+def _default_file(queue: str) -> Path:
+    return local_folder() / "flushed" / f"{queue}-{SystemClock().now():%Y%m%dT%H%M%S}.jsonl"
+
+
+@queue_app.command("import")
+async def import_file(
+    file: Annotated[Path, typer.Argument(metavar="FILE.jsonl", help="What `propman flush` wrote.")],
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    r"""Put flushed messages back into the queue they came from, under their own ids.
+
+    What was handled meanwhile is recognised by its id and changes nothing.
+
+    \b
+    Example:
+      propman queue import .local/flushed/notifications.billing.invoice_created.v1-20261201T060000.jsonl
+    """
+    messages = list(_read(file))
+    for queue in {message.queue for message in messages}:
+        _require_known(queue)
+    if dry_run:
+        say(f"Dry run: {len(messages)} messages would be put back.")
+        return
+    connection = await aio_pika.connect(SystemSettings().rabbitmq_url.get_secret_value(), timeout=5)
+    async with connection:
+        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+        with progress(len(messages), "Putting messages back") as bar:
+            for message in messages:
+                await channel.default_exchange.publish(
+                    _outgoing(message), routing_key=message.queue, timeout=10
+                )
+                bar.advance()
+    if json_wanted():
+        print_json({"imported": len(messages), "file": str(file)})
+    success(f"{len(messages)} messages were put back.")
+
+
+def _read(file: Path) -> Iterator[Kept]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{file} cannot be read: {error}.") from error
+    for number, line in enumerate(text.splitlines(), start=1):
+        try:
+            found = json.loads(line)
+            body = found["body"]
+            content = base64.b64decode(body["base64"]) if "base64" in body else body["text"].encode()
+            yield Kept(found["queue"], content, found["properties"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise CommandError(f"{file}, line {number} is not a flushed message.") from error
+
+
+def _outgoing(message: Kept) -> aio_pika.Message:
+    given = message.properties
+    said = given.get("timestamp")
+    return aio_pika.Message(
+        message.body,
+        message_id=given.get("message_id"),
+        type=given.get("type"),
+        correlation_id=given.get("correlation_id"),
+        content_type=given.get("content_type"),
+        timestamp=datetime.fromtimestamp(said, UTC) if said is not None else None,
+        headers=given.get("headers") or {},
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+    )

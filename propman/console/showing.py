@@ -1,0 +1,128 @@
+"""The observer's figures as short cells: the same words in `info`, `memory` and `monitor`."""
+
+from typing import Any
+
+MEBIBYTE = 1024 * 1024
+
+
+def mebibytes(value: int | None) -> str:
+    """Bytes as whole MiB."""
+    return "-" if value is None else f"{value / MEBIBYTE:.0f}"
+
+
+def duration(seconds: float | None) -> str:
+    """A time span in at most two units: 3d02h, 4m07s."""
+    if seconds is None:
+        return "-"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days}d{hours:02d}h"
+    if hours:
+        return f"{hours}h{minutes:02d}m"
+    return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
+
+
+def rate(value: float | None) -> str:
+    """Messages a second."""
+    return "-" if value is None else f"{value:.1f}"
+
+
+SERVICE_COLUMNS = [
+    "service",
+    "alive",
+    "state",
+    "msg/s",
+    "failed",
+    "outbox",
+    "oldest",
+    "dead",
+    "MiB",
+    "cpu%",
+    "up",
+]
+
+
+def service_cells(row: dict[str, Any]) -> list[str]:
+    """One service."""
+    if row["error"]:
+        return [row["service"], "-", row["state"], *["-"] * 8]
+    alive = f"{row['alive']}" if not row["lost"] else f"{row['alive']}-{row['lost']}"
+    return [
+        row["service"],
+        alive,
+        row["state"],
+        rate(row["per_second"]),
+        str(row["failed"]),
+        str(row["outbox"]),
+        duration(row["oldest_seconds"]),
+        str(row["dead_letters"]),
+        mebibytes(row["rss_bytes"]),
+        f"{row['cpu_percent']:.0f}",
+        duration(row["up_seconds"]),
+    ]
+
+
+QUEUE_COLUMNS = ["queue", "ready", "unacked", "consumers", "in/s", "out/s", "empty in"]
+
+
+def queue_cells(row: dict[str, Any]) -> list[str]:
+    """One queue, with how long it will take to run empty at its present pace."""
+    pace = (row["out_per_second"] or 0.0) - (row["in_per_second"] or 0.0)
+    if not row["ready"] or row["out_per_second"] is None:
+        empty_in = "-"
+    elif pace > 0:
+        empty_in = duration(row["ready"] / pace)
+    else:
+        empty_in = "grows" if row["in_per_second"] else "stands"
+    unacked = "-" if row["unacked"] is None else str(row["unacked"])
+    return [
+        row["queue"],
+        str(row["ready"]),
+        unacked,
+        str(row["consumers"]),
+        rate(row["in_per_second"]),
+        rate(row["out_per_second"]),
+        empty_in,
+    ]
+
+
+SCHEDULE_COLUMNS = ["schedule", "next", "last", "outcome", "last 20", "flag"]
+
+
+def schedule_cells(row: dict[str, Any]) -> list[str]:
+    """One schedule."""
+    return [row[name] or "-" for name in ("key", "next", "last", "outcome", "recent", "flag")]
+
+
+INSTANCE_COLUMNS = ["service", "host", "pid", "state", "MiB", "start", "peak", "cpu%", "files", "up"]
+
+
+def instance_cells(row: dict[str, Any], *, state: str, up: float) -> list[str]:
+    """One process."""
+    return [
+        row["service"],
+        row["host"],
+        str(row["pid"]),
+        state,
+        *(mebibytes(row[name]) for name in ("rss_bytes", "rss_start_bytes", "rss_peak_bytes")),
+        f"{row['cpu_percent']:.0f}",
+        str(row["open_files"]),
+        duration(up),
+    ]
+
+
+SERVER_COLUMNS = ["server", "version", "MiB", "limit", "connections", "alarm"]
+
+
+def server_cells(row: dict[str, Any]) -> list[str]:
+    """The broker, or one database."""
+    return [
+        row["server"],
+        row["version"],
+        mebibytes(row["used_bytes"]),
+        mebibytes(row["limit_bytes"]),
+        str(row["connections"]),
+        row["alarm"] or "-",
+    ]

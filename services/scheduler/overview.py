@@ -1,0 +1,64 @@
+"""What an operator sees of the schedules at a glance; `propman info` and `monitor` show it."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scheduler.domain.occurrences import Occurrence
+from services.scheduler.domain.schedules import Schedule
+from services.scheduler.reporting import local_time, outcome_words
+from services.scheduler.store import SchedulerStore
+
+RECENT: Final = 20
+MARKS: Final = {"succeeded": "#", "partial": "!", "failed": "x", "missed": ".", "waiting": "?"}
+"""One letter per occurrence, told apart by shape and not by colour."""
+
+LATE: Final = timedelta(minutes=1)
+"""A schedule that is due for longer has nobody who announces it."""
+
+PATIENCE: Final = timedelta(minutes=30)
+"""A trigger that waits longer for an answer deserves a look."""
+
+
+async def overview(connection: AsyncConnection, now: datetime) -> list[dict[str, Any]]:
+    """A row per schedule: when it runs next, what came of its last runs, and what is wrong with it."""
+    store = SchedulerStore(connection)
+    last, recent = await store.last_occurrences(), await store.recent_states(RECENT)
+    return [
+        _row(
+            schedule,
+            last.get(schedule.key),
+            "".join(MARKS[state] for state in recent.get(schedule.key, [])),
+            now,
+        )
+        for schedule in await store.schedules()
+    ]
+
+
+def _row(schedule: Schedule, last: Occurrence | None, recent: str, now: datetime) -> dict[str, Any]:
+    return {
+        "key": schedule.key,
+        "state": schedule.state,
+        "next_run_at": schedule.next_run_at,
+        "next": "paused"
+        if schedule.state == "paused"
+        else local_time(schedule.next_run_at, schedule.time_zone),
+        "last": local_time(last.scheduled_for, last.zone) if last else None,
+        "outcome": outcome_words(last),
+        "recent": recent,
+        "flag": flag_of(schedule, last, now),
+    }
+
+
+def flag_of(schedule: Schedule, last: Occurrence | None, now: datetime) -> str | None:
+    """What is wrong with a schedule, in a few words; None on a good day."""
+    if schedule.state == "error":
+        return f"cannot be announced: {schedule.last_error}"
+    if schedule.state == "active" and now - schedule.next_run_at > LATE:
+        return "is due and nobody announces it"
+    if last is not None and last.state in {"failed", "partial"}:
+        return outcome_words(last)
+    if last is not None and last.state == "waiting" and now - last.created_at > PATIENCE:
+        return f"no answer from {', '.join(last.unanswered) or 'its consumers'}"
+    return None
