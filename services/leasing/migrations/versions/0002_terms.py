@@ -6,6 +6,8 @@ and last as long as the lease, which is what a charge without those fields means
 
 from alembic import op
 
+from shared import heartbeats
+
 revision = "0002"
 down_revision = "0001"
 
@@ -25,5 +27,5 @@ STATEMENTS = (
 
 
 def upgrade() -> None:
-    for statement in STATEMENTS:
+    for statement in (*STATEMENTS, *heartbeats.V1):
         op.execute(statement)
