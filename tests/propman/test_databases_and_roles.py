@@ -10,6 +10,7 @@ from sqlalchemy.engine import make_url
 
 from propman.administration import create_database
 from propman.catalog import app_module, service_names
+from shared import heartbeats
 from shared.db import create_engine, driver_url, migrate
 from shared.messaging.tables import metadata as messaging
 from tests.support.databases import TestDatabases
@@ -103,7 +104,8 @@ async def test_the_migrated_tables_are_those_the_code_knows(databases: TestDatab
         await engine.dispose()
 
     expected = {name: {column.name for column in table.columns} for name, table in metadata.tables.items()}
-    expected |= {name: {column.name for column in table.columns} for name, table in messaging.tables.items()}
+    everywhere = [*messaging.tables.values(), heartbeats.instances]
+    expected |= {table.name: {column.name for column in table.columns} for table in everywhere}
     assert found == expected
 
 
