@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from propman.dev import GivenServers, LocalServers, ServerUrls
 from tests.support.brokers import TestVhost
@@ -14,6 +15,10 @@ from tests.support.databases import TestDatabases
 pytest_plugins = ["tests.support.skips"]
 
 ROOT = Path(__file__).parents[1]
+
+# A machine that is busy with servers is slow at times; that is no property of the rule under test.
+settings.register_profile("propman", deadline=None)
+settings.load_profile("propman")
 
 
 NEED_SERVERS = {"servers", "databases", "vhost", "instance"}
