@@ -10,6 +10,7 @@ import pytest
 
 from shared.messaging.transaction import Transactions
 from tests.support.databases import TestDatabases
+from tests.weather.desk import Desk, a_desk
 
 ROOT = Path(__file__).parents[2]
 SHARED = Path(os.environ.get("PROPMAN_SHARED", ROOT.parent / "shared"))
@@ -19,6 +20,13 @@ SHARED = Path(os.environ.get("PROPMAN_SHARED", ROOT.parent / "shared"))
 async def transactions(databases: TestDatabases) -> AsyncIterator[Transactions]:
     """Weather's database, as weather's own role."""
     async with databases.transactions("weather") as found:
+        yield found
+
+
+@pytest.fixture
+async def desk(databases: TestDatabases) -> AsyncIterator[Desk]:
+    """A weather service and the provider it asks, at noon."""
+    async with a_desk(databases) as found:
         yield found
 
 

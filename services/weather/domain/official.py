@@ -145,7 +145,8 @@ class _Work:
         """A cache may still show what was cancelled; what only vanished from the list may come back."""
         for past in self._ledger.closed:
             linked = alert.vtec is None and (alert.id in past.seen or bool(alert.references & past.seen))
-            if past.key_parts != alert.key_parts and not linked:
+            same = past.key_parts == alert.key_parts or linked
+            if not same or past.reason is Reason.DISABLED:
                 continue
             if past.reason is Reason.EXPIRED and past.missed >= ABSENT_POLLS:
                 return None

@@ -98,8 +98,12 @@ class Http:
         for wait in (*waits, None):
             if host.paused_for() > LONGEST_PATIENCE:
                 raise NoAnswer(f"{host.name} asked to be left alone")
-            async with host.turn():
-                reply = await self._once(url, asked, host)
+            try:
+                async with host.turn():
+                    reply = await self._once(url, asked, host)
+            except NoAnswer as closed:
+                # Our own tries may have been the last straw: what they met says more than the breaker.
+                raise NoAnswer(reason or closed.reason) from closed
             if isinstance(reply, httpx.Response):
                 pause = _pause(reply, self.clock.now(), pause_of)
                 if (got := _answer(reply, known)) is not None:
