@@ -5,6 +5,7 @@ from services.billing.verbs import (
     explaining,
     generating,
     holds,
+    invoice_reasons,
     invoices,
     jurisdictions,
     late_fee_quotes,
@@ -32,6 +33,7 @@ for subject in (
     voiding,
 ):
     subject.add_to(app)
-late_fee_reasons.add_to(explaining.app)
+for reasons in (invoice_reasons, late_fee_reasons):
+    reasons.add_to(explaining.app)
 for noun in (holds.app, invoices.app, jurisdictions.app, policies.app, explaining.app):
     app.add_typer(noun)

@@ -59,6 +59,8 @@ class Draft:
     issued_on: date
     due_on: date
     lines: tuple[Line, ...]
+    first_fee_on: date | None = None
+    """The first day on which a late fee is possible; None where none ever is."""
 
     @property
     def total_cents(self) -> int:

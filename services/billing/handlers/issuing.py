@@ -1,13 +1,15 @@
 """Issuing invoices: drafted from what is known under a lock, written as a set, announced."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.billing.domain.documents import BadDocument
 from services.billing.domain.due_periods import Tenure, standing
 from services.billing.domain.invoices import (
     Billed,
@@ -16,11 +18,15 @@ from services.billing.domain.invoices import (
     LeaseNotInForce,
     draft_invoice,
 )
+from services.billing.domain.lawful_policies import profile_of
 from services.billing.domain.leases import LeaseTerms
 from services.billing.domain.periods import BillingPeriod, period_of
+from services.billing.domain.policies import BillingPolicy
 from services.billing.domain.policy_book import Place, PolicyBook
+from services.billing.domain.policy_dates import first_fee_on
 from services.billing.handlers.planning import Key, Wanted, overlapping
 from services.billing.handlers.settling import lock_accounts, settle_new_invoices
+from services.billing.jurisdictions import profiles
 from services.billing.store import BilledStore, InvoiceStore, LeaseStore, PolicyStore
 from services.billing.store.billed import Known
 from services.billing.store.invoices import Issued
@@ -138,12 +144,25 @@ def _draft(
             issued_on=local_date(as_of, lease.time_zone),
             billed=_billed(known, item.period),
         )
-    except (LeaseNotInForce, InvoiceRefused, ValueError) as refusal:
+        draft = replace(
+            draft,
+            first_fee_on=first_fee_date(policy, draft.due_on, (item.period.starts_on, item.period.ends_on)),
+        )
+    except (LeaseNotInForce, InvoiceRefused, BadDocument, ValueError) as refusal:
         drafted.problems.append(f"lease {lease.lease_id}: {refusal}")
         return
     if known is not None:
         known.charges |= {(line.kind, line.occurs_on) for line in draft.lines if line.occurs_on}
     drafted.drafts.append(draft)
+
+
+@lru_cache(maxsize=4096)
+def first_fee_date(policy: BillingPolicy, due_on: date, period: tuple[date, date]) -> date | None:
+    """The first day on which a late fee is possible, within the law of the place; None where none ever is.
+
+    Remembered, because it is the same for all leases that are due together under one policy.
+    """
+    return first_fee_on(policy, due_on, profile_of(policy, profiles()), period=period)
 
 
 def _billed(known: Known | None, period: BillingPeriod) -> Billed:
@@ -187,6 +206,7 @@ def announcement(item: Issued) -> InvoiceCreated:
         currency=terms.currency,
         total_cents=draft.total_cents,
         rent_cents=draft.rent_cents,
+        first_fee_on=draft.first_fee_on,
         lines=tuple(
             InvoiceLine(
                 kind=line.kind,

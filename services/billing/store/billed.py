@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.billing.domain.billing_reasons import Invoiced
 from services.billing.domain.due_periods import LONGEST_PERIOD_DAYS
 from services.billing.schema import billed_charges, invoices
 from shared.db import columnar, insert_rows
@@ -72,6 +73,20 @@ class BilledStore:
         for lease_id, starts_on, ends_on, number in await self._connection.execute(query):
             found.setdefault(lease_id, {})[starts_on, ends_on] = number
         return found
+
+    async def of_lease(self, lease_id: UUID) -> list[Invoiced]:
+        """Every invoice of a lease for its rent, void ones too, in order of time."""
+        query = (
+            sa.select(
+                invoices.c.number,
+                invoices.c.period_starts_on,
+                invoices.c.period_ends_on,
+                invoices.c.state == "void",
+            )
+            .where(invoices.c.lease_id == lease_id, invoices.c.kind == "rent")
+            .order_by(invoices.c.period_starts_on, invoices.c.number)
+        )
+        return [Invoiced(*row) for row in await self._connection.execute(query)]
 
     async def known(self, lease_ids: Iterable[UUID], before: date) -> dict[UUID, Known]:
         """What these leases' invoices of about the last year hold.

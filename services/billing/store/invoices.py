@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.billing.domain.invoices import Draft, Line, invoice_number
 from services.billing.domain.policies import terms_id
-from services.billing.schema import invoice_lines, invoice_numbers, invoices
+from services.billing.schema import allocations, invoice_lines, invoice_numbers, invoices
 from shared.db import array_text, columnar, insert_rows
 from shared.identity import new_id
 
@@ -162,6 +162,18 @@ class InvoiceStore:
             query = query.with_for_update()
         row = (await self._connection.execute(query)).one_or_none()
         return _invoice(row) if row else None
+
+    async def open_on(self, invoice_id: UUID, on: date) -> int:
+        """What was to be paid on an invoice at the end of a day, by what is known now."""
+        fees = sa.and_(invoice_lines.c.bucket == "fee", invoice_lines.c.counts_on > on)
+        owed = sa.select(sa.func.coalesce(sa.func.sum(invoice_lines.c.amount_cents), 0)).where(
+            invoice_lines.c.invoice_id == invoice_id, sa.not_(sa.func.coalesce(fees, sa.false()))
+        )
+        paid = sa.select(sa.func.coalesce(sa.func.sum(allocations.c.amount_cents), 0)).where(
+            allocations.c.invoice_id == invoice_id, allocations.c.effective_on <= on
+        )
+        query = sa.select(owed.scalar_subquery() - paid.scalar_subquery())
+        return int(await self._connection.scalar(query) or 0)
 
     async def void(self, invoice_id: UUID, *, on: date, reason: str, by: str) -> Invoice | None:
         """Make an invoice void, whose account the caller has locked; as it was, or None where it was void."""
