@@ -47,11 +47,12 @@ fix: $(STAMP) ## Let ruff repair and format what it can
 	@$(BIN)/ruff check --fix $(SOURCES)
 	@$(BIN)/ruff format $(SOURCES)
 
-docs: $(STAMP) ## Write the services' AsyncAPI documents anew
+docs: $(STAMP) ## Write the services' AsyncAPI and OpenAPI documents anew
 	@for app in services/*/app.py; do \
 	  service=$$(basename "$$(dirname "$$app")") && file=docs/asyncapi/$$service.json && \
 	  $(BIN)/propman "$$service" asyncapi >"$$file.new" && mv "$$file.new" "$$file" || exit 1; \
 	done
+	@$(BIN)/propman billing openapi >docs/openapi/billing.json
 
 lock: $(STAMP) ## Resolve the dependencies again (UPGRADE=1 for newer versions)
 	@$(COMPILE) --output-file requirements.lock pyproject.toml

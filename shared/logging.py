@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal, TextIO
 
 import structlog
@@ -33,3 +35,18 @@ def configure_logging(*, level: str = "info", style: Format = "auto", stream: Te
     # Reconnecting is their trade; our own lines say what it means.
     for noisy in ("aio_pika", "aiormq", "faststream"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def only_errors() -> Iterator[None]:
+    """For a command that does a service's work in the foreground: it reports itself, on its own streams."""
+    before = structlog.get_config()
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    try:
+        yield
+    finally:
+        structlog.configure(**before)

@@ -2,6 +2,9 @@
 
 from services.billing.handlers import router
 from services.billing.verbs import (
+    autopay,
+    banking,
+    collecting,
     explaining,
     generating,
     holds,
@@ -11,6 +14,7 @@ from services.billing.verbs import (
     late_fee_quotes,
     late_fee_reasons,
     late_fees,
+    openapi,
     payments,
     policies,
     quotes,
@@ -24,9 +28,12 @@ app = service_app("billing", "Invoices, what is paid on them, and what is still 
 add_messaging_commands(app, router)
 
 for subject in (
+    banking,
+    collecting,
     generating,
     late_fee_quotes,
     late_fees,
+    openapi,
     payments,
     quotes,
     reversals,
@@ -35,5 +42,5 @@ for subject in (
     subject.add_to(app)
 for reasons in (invoice_reasons, late_fee_reasons):
     reasons.add_to(explaining.app)
-for noun in (holds.app, invoices.app, jurisdictions.app, policies.app, explaining.app):
+for noun in (autopay.app, holds.app, invoices.app, jurisdictions.app, policies.app, explaining.app):
     app.add_typer(noun)

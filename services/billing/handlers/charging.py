@@ -1,10 +1,10 @@
 """What a gateway said of a charge, put into the books, whoever told us: a call, a look-up, a webhook."""
 
 from datetime import date
-from typing import Final
 from uuid import UUID
 
 from services.billing.domain.autopay import Answer, Failure, Result, State, Step, after_answer
+from services.billing.handlers.money_back import METHOD, reference_of, take_what_waited
 from services.billing.handlers.payments import NewPayment, record_payment
 from services.billing.store import AutopayStore, ChargeStore, InvoiceStore, PolicyStore
 from services.billing.store.charges import Charge
@@ -12,22 +12,17 @@ from shared.clock import local_date
 from shared.contracts.billing import AutopayFailed
 from shared.messaging.transaction import Tx
 
-METHOD: Final = "autopay"
-"""How a payment by autopay is called among the methods of payment."""
-
 
 class ChargeUnknown(LookupError):
     """There is no charge with that id."""
 
 
-def reference_of(gateway: str, reference: str) -> str:
-    """What a payment by autopay is booked under: once per thing that the gateway made."""
-    return f"{gateway}:{reference}"
-
-
 def received_on(charge: Charge, answer: Answer, tx: Tx) -> date:
-    """The property's date at the moment that the gateway names: the same, whoever tells of it first."""
-    return local_date(answer.made_at or tx.at, charge.time_zone)
+    """The property's date at the moment that the gateway names: the same, whoever tells of it first.
+
+    Never a day to come, although its clock may be a little ahead of ours.
+    """
+    return local_date(min(answer.made_at or tx.at, tx.at), charge.time_zone)
 
 
 async def claim_is_due(tx: Tx, charge_id: UUID) -> int | None:
@@ -91,14 +86,17 @@ async def _step(tx: Tx, charge: Charge, answer: Answer) -> Step:
 
 async def _book(tx: Tx, charge: Charge, answer: Answer) -> None:
     assert answer.reference is not None, "what succeeded has an id"  # noqa: S101 - the gateways' contract
-    new = NewPayment(
-        reference=reference_of(charge.gateway, answer.reference),
-        invoice=str(charge.invoice_id),
-        amount_cents=answer.amount_cents or charge.amount_cents,
-        received_on=received_on(charge, answer, tx),
-        method=METHOD,
+    await record_payment(
+        tx,
+        NewPayment(
+            reference=reference_of(charge.gateway, answer.reference),
+            invoice=str(charge.invoice_id),
+            amount_cents=answer.amount_cents or charge.amount_cents,
+            received_on=received_on(charge, answer, tx),
+            method=METHOD,
+        ),
     )
-    await record_payment(tx, new)
+    await take_what_waited(tx, charge.gateway, answer.reference)
 
 
 async def _say_failed(tx: Tx, charge: Charge, step: Step) -> None:

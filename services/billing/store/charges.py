@@ -218,6 +218,24 @@ class ChargeStore:
         )
         return int(await self._connection.scalar(query) or 0)
 
+    async def of_attempts(self, keys: Sequence[tuple[UUID, int]]) -> list[Charge]:
+        """These attempts for these invoices, as they stand, by the number of their invoice."""
+        invoice_ids = sa.bindparam("invoice_ids", [key[0] for key in keys], type_=ARRAY(sa.Uuid))
+        attempts = sa.bindparam("attempts", [key[1] for key in keys], type_=ARRAY(sa.Integer))
+        wanted = (
+            sa.func.unnest(invoice_ids, attempts)
+            .table_valued(sa.column("invoice_id", sa.Uuid), sa.column("attempt", sa.Integer))
+            .render_derived(name="wanted")
+        )
+        query = _CHARGES.join(
+            wanted,
+            sa.and_(
+                wanted.c.invoice_id == autopay_charges.c.invoice_id,
+                wanted.c.attempt == autopay_charges.c.attempt,
+            ),
+        ).order_by(invoices.c.number)
+        return [_charge(row) for row in await self._connection.execute(query)]
+
     async def search(
         self, *, state: str | None, account_id: UUID | None, property_id: UUID | None, limit: int
     ) -> list[Charge]:

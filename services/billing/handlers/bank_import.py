@@ -1,0 +1,144 @@
+"""A bank's statement, put into the books: each line once, in whatever file it comes, and how often."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from services.billing.domain.bank_matching import (
+    Known,
+    KnownInvoice,
+    NoMatch,
+    Pay,
+    Refused,
+    TakeBack,
+    match,
+    names_in,
+)
+from services.billing.domain.bank_statements import Entry, Statement
+from services.billing.domain.payments import PaymentRefused
+from services.billing.handlers.payments import NewPayment, record_payment
+from services.billing.handlers.reversals import NewReversal, reverse_payment
+from services.billing.store.matching import MatchingStore
+from shared.messaging.transaction import Tx
+from shared.money import format_cents
+
+METHOD: Final = "transfer"
+_LONGEST_NOTE: Final = 200
+
+
+class Outcome(StrEnum):
+    """What became of a line."""
+
+    BOOKED = "booked"
+    RETURNED = "returned"
+    """A payment that came back was reversed."""
+    KNOWN = "already_known"
+    NOT_MATCHED = "not_matched"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where the statement is from."""
+
+    source: str
+    """A name for the account at the bank; part of every reference."""
+    currency: str
+    recorded_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the statement, and what became of it."""
+
+    line: int
+    outcome: Outcome
+    on: str = ""
+    amount_cents: int = 0
+    text: str = ""
+    what: str = ""
+    """What it was booked on, or why it was not."""
+    reference: str = ""
+    suggestions: tuple[str, ...] = ()
+
+
+async def import_statement(tx: Tx, statement: Statement, account: Account) -> list[Line]:
+    """Book every line that says whose it is; the caller decides what refused lines mean for the others."""
+    names = [names_in(entry) for entry in statement.entries]
+    amounts = {entry.amount_cents for entry in statement.entries}
+    known = await MatchingStore(tx.connection).known(
+        names, amounts, source=account.source, currency=account.currency
+    )
+    lines = [Line(item.line, Outcome.REFUSED, what=item.reason) for item in statement.unread]
+    lines += [await _take(tx, entry, known, account) for entry in statement.entries]
+    return sorted(lines, key=lambda line: line.line)
+
+
+async def _take(tx: Tx, entry: Entry, known: Known, account: Account) -> Line:
+    try:
+        match match(entry, known, source=account.source, currency=account.currency):
+            case Pay() as pay:
+                return await _book(tx, entry, pay, account)
+            case TakeBack() as back:
+                return await _reverse(tx, entry, back, account)
+            case NoMatch() as none:
+                suggestions = _suggestions(none.suggestions)
+                return _line(entry, account, Outcome.NOT_MATCHED, none.reason, suggestions)
+    except (Refused, PaymentRefused) as refusal:
+        # Both are refused before anything is written, so the other lines may go on in this transaction.
+        return _line(entry, account, Outcome.REFUSED, str(refusal))
+
+
+async def _book(tx: Tx, entry: Entry, pay: Pay, account: Account) -> Line:
+    booked = await record_payment(
+        tx,
+        NewPayment(
+            reference=entry.reference(account.source),
+            amount_cents=entry.amount_cents,
+            invoice=None if pay.invoice is None else str(pay.invoice.invoice_id),
+            account_id=pay.account_id if pay.invoice is None else None,
+            received_on=entry.on,
+            method=METHOD,
+            note=entry.text[:_LONGEST_NOTE] or None,
+            recorded_by=account.recorded_by,
+        ),
+    )
+    outcome = Outcome.KNOWN if booked.repeated else Outcome.BOOKED
+    return _line(entry, account, outcome, booked.warning or pay.because)
+
+
+async def _reverse(tx: Tx, entry: Entry, back: TakeBack, account: Account) -> Line:
+    new = NewReversal(
+        payment=back.payment,
+        reference=entry.reference(account.source),
+        kind="returned",
+        reason=entry.text[:_LONGEST_NOTE] or "returned by the bank",
+        amount_cents=-entry.amount_cents,
+        known_on=entry.on,
+        recorded_by=account.recorded_by,
+    )
+    reversed_ = await reverse_payment(tx, new)
+    outcome = Outcome.KNOWN if reversed_.repeated else Outcome.RETURNED
+    return _line(entry, account, outcome, f"payment {back.payment}")
+
+
+def _line(
+    entry: Entry, account: Account, outcome: Outcome, what: str, suggestions: tuple[str, ...] = ()
+) -> Line:
+    return Line(
+        line=entry.line,
+        outcome=outcome,
+        on=entry.on.isoformat(),
+        amount_cents=entry.amount_cents,
+        text=entry.text,
+        what=what,
+        reference=entry.reference(account.source),
+        suggestions=suggestions,
+    )
+
+
+def _suggestions(found: Sequence[KnownInvoice]) -> tuple[str, ...]:
+    return tuple(
+        f"{item.number} is open with {format_cents(item.balance_cents, item.currency)}" for item in found
+    )
