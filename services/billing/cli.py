@@ -2,6 +2,7 @@
 
 from services.billing.handlers import router
 from services.billing.verbs import (
+    audits,
     autopay,
     banking,
     collecting,
@@ -28,6 +29,7 @@ app = service_app("billing", "Invoices, what is paid on them, and what is still 
 add_messaging_commands(app, router)
 
 for subject in (
+    audits,
     banking,
     collecting,
     generating,

@@ -7,9 +7,11 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from services.billing.domain.auditing import Drift
 from services.billing.domain.payments import ReversalKind
 from services.billing.domain.policies import BillingPolicy, document_of
 from services.billing.handlers import router
+from services.billing.handlers.auditing import audit_accounts
 from services.billing.handlers.issuing import issue_chunk
 from services.billing.handlers.payments import Booked, NewPayment, record_payment
 from services.billing.handlers.planning import Key
@@ -114,6 +116,11 @@ class Desk:
         """The payloads of a fact, in the order they were said."""
         topic = f"billing.{name}.v1"
         return [body for found, body in await emitted(self.transactions) if found == topic]
+
+    async def drifts(self) -> list[Drift]:
+        """What an audit of the account finds."""
+        async with self.transactions.engine.connect() as connection:
+            return await audit_accounts(connection, [self.account_id])
 
     async def _rows(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
         async with self.transactions.engine.connect() as connection:

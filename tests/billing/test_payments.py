@@ -1,6 +1,7 @@
 """Payments: once per reference, to the cent, and from the day they were received."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -18,11 +19,12 @@ NUMBER = "INV-2026-000001"
 
 
 @pytest.fixture
-async def desk(transactions: Transactions) -> Desk:
+async def desk(transactions: Transactions) -> AsyncIterator[Desk]:
     """One invoice of $1,575.00 for December, on the first of December."""
     found = await a_desk(transactions)
     await found.bill("2026-12")
-    return found
+    yield found
+    assert await found.drifts() == [], "whatever happened, every balance is what its facts come to"
 
 
 async def test_a_payment_reduces_the_balance_and_is_said_once(desk: Desk) -> None:

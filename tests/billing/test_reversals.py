@@ -1,6 +1,7 @@
 """Money that is gone again: from the day it became known, once per reference, to the cent."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -16,13 +17,14 @@ NUMBER = "INV-2026-000001"
 
 
 @pytest.fixture
-async def desk(transactions: Transactions) -> Desk:
+async def desk(transactions: Transactions) -> AsyncIterator[Desk]:
     """December is paid in full on the first; it is the ninth. A returned payment costs $30.00."""
     found = await a_desk(transactions)
     await found.bill("2026-12", policy=BillingPolicy(nsf_fee_cents=3_000))
     await found.pay(157_500, "CHK-1")
     found.clock.today = found.clock.today.replace(day=9)
-    return found
+    yield found
+    assert await found.drifts() == [], "whatever happened, every balance is what its facts come to"
 
 
 async def test_a_bounced_payment_opens_its_invoice_with_the_due_date_it_had(desk: Desk) -> None:

@@ -65,6 +65,7 @@ async def assert_billed_once(system: System, occurrence: str, mail_dir: Path) ->
         ("email", "sent"): LEASES,
         ("in_app", "delivered"): LEASES,
     }
+    await system.command("billing", "audit")
     mails = await asyncio.to_thread(lambda: mails_in(mail_dir.glob("*.eml")))
     assert len(mails) == LEASES
     assert all(len(set(ids)) == 1 for ids in mails.values()), (

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.billing.domain.allocation import AllocationKey, FeeLine, Received, TakenBack
+from services.billing.domain.allocation import AllocationKey, Bucket, FeeLine, Received, TakenBack
 from services.billing.domain.ledgers import Corrections, Divided, Kept, Ledger, LedgerInvoice
 from services.billing.schema import (
     accounts,
@@ -216,6 +216,23 @@ class LedgerStore:
         rows = (await self._connection.execute(query, {"ids": list(set(account_ids))})).mappings()
         found = (Holder(**{**row, "tenant_ids": tuple(row["tenant_ids"])}) for row in rows)
         return {holder.account_id: holder for holder in found}
+
+    async def line_sums(self, account_ids: Iterable[UUID]) -> dict[UUID, dict[Bucket, int]]:
+        """What the lines of each invoice of these accounts come to, by bucket."""
+        query = (
+            sa.select(
+                invoice_lines.c.invoice_id,
+                invoice_lines.c.bucket,
+                sa.cast(sa.func.sum(invoice_lines.c.amount_cents), sa.BigInteger).label("cents"),
+            )
+            .join(invoices, invoices.c.invoice_id == invoice_lines.c.invoice_id)
+            .where(invoices.c.account_id == sa.any_(_IDS))
+            .group_by(invoice_lines.c.invoice_id, invoice_lines.c.bucket)
+        )
+        found: defaultdict[UUID, dict[Bucket, int]] = defaultdict(dict)
+        for row in await self._connection.execute(query, {"ids": list(set(account_ids))}):
+            found[row.invoice_id][row.bucket] = row.cents
+        return found
 
     async def chunk(self, after: UUID | None, size: int) -> list[UUID]:
         """The next accounts in id order, to look at all of them piece by piece."""
