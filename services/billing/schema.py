@@ -85,6 +85,13 @@ holds: Final = sa.Table(
     sa.Column("origin", sa.Text, nullable=False, server_default="manual"),
 )
 
+weather_incidents: Final = sa.Table(
+    "weather_incidents",
+    metadata,
+    sa.Column("incident_id", sa.Uuid, primary_key=True),
+    sa.Column("revision", sa.Integer, nullable=False),
+)
+
 # What is owed.
 
 accounts: Final = sa.Table(

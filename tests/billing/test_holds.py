@@ -1,13 +1,15 @@
 """Holds in the ledger: no fee falls inside, and they end by themselves."""
 
+import json
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from typer.testing import CliRunner
 
-from propman.dev import ServerUrls
+from services.billing.cli import app
 from services.billing.domain.holds import HoldRefused, PlacedHold, Scope
 from services.billing.handlers.holds import HoldUnknown, Window, end_hold, place_hold
 from services.billing.schema import holds
@@ -15,8 +17,7 @@ from services.billing.store import HoldStore
 from shared.identity import new_id
 from shared.messaging.transaction import Transactions
 from tests.billing.late_ledger import FIFTY, TEN_A_DAY, LateLedger, a_policy
-from tests.support.commands import Ran, run_propman
-from tests.support.databases import TestDatabases
+from tests.billing.office import Office
 from tests.support.messages import count_rows
 
 
@@ -151,23 +152,15 @@ async def test_others_can_ask_which_invoices_are_held_on_a_day(ledger: LateLedge
 
 
 @dataclass
-class Desk:
-    """Billing's database, and its commands on it."""
+class Desk(Office):
+    """Billing's commands, on a database with one account."""
 
     ledger: LateLedger
-    environment: dict[str, str]
-
-    async def run(self, *words: str) -> Ran:
-        return await run_propman("billing", *words, environment=self.environment)
 
 
 @pytest.fixture
-async def desk(ledger: LateLedger, databases: TestDatabases, servers: ServerUrls) -> Desk:
-    environment = {
-        "BILLING_DATABASE_URL": await databases.url("billing"),
-        "PROPMAN_RABBITMQ_URL": servers.rabbitmq_url,
-    }
-    return Desk(ledger, environment)
+async def desk(office: Office) -> Desk:
+    return Desk(office.transactions, office.environment, await LateLedger(office.transactions).open())
 
 
 async def test_a_person_places_lists_and_ends_a_hold(desk: Desk) -> None:
@@ -184,9 +177,9 @@ async def test_a_person_places_lists_and_ends_a_hold(desk: Desk) -> None:
     )
 
     placed = await desk.run("holds", "place", "--lease", lease, *words, "--json")
-    again = await desk.run("holds", "place", "--lease", lease, *words)
-    listed = await desk.run("holds", "list", "--json")
-    ended = await desk.run("holds", "end", placed.json["hold_id"], "--on", "2025-04-05")
+    again = await desk.do("holds", "place", "--lease", lease, *words)
+    listed = await desk.do("holds", "list", "--json")
+    ended = await desk.do("holds", "end", placed.json["hold_id"], "--on", "2025-04-05")
 
     assert [ran.code for ran in (placed, again, listed, ended)] == [0, 0, 0, 0]
     assert "Already held" in again.err
@@ -197,18 +190,18 @@ async def test_a_person_places_lists_and_ends_a_hold(desk: Desk) -> None:
         "Kim",
         None,
     )
-    assert (await desk.run("holds", "list", "--json")).json == []
-    assert (await desk.run("holds", "list", "--all")).out.count("Pays in three parts") == 1
+    assert (await desk.do("holds", "list", "--json")).json == []
+    assert (await desk.do("holds", "list", "--all")).out.count("Pays in three parts") == 1
 
 
 async def test_a_hold_that_makes_no_sense_is_refused_on_one_line(desk: Desk) -> None:
     lease = ("--lease", str(desk.ledger.account_id))
     words = ("--from", "2025-03-05", "--reason", "x")
 
-    nothing = await desk.run("holds", "place", "--kind", "dispute", *words)
-    kind = await desk.run("holds", "place", *lease, "--kind", "holiday", *words)
-    backwards = await desk.run("holds", "place", *lease, "--kind", "dispute", *words, "--to", "2025-03-04")
-    absent = await desk.run("holds", "end", str(new_id()))
+    nothing = await desk.do("holds", "place", "--kind", "dispute", *words)
+    kind = await desk.do("holds", "place", *lease, "--kind", "holiday", *words)
+    backwards = await desk.do("holds", "place", *lease, "--kind", "dispute", *words, "--to", "2025-03-04")
+    absent = await desk.do("holds", "end", str(new_id()))
 
     assert [ran.code for ran in (nothing, kind, backwards, absent)] == [2, 2, 1, 1]
     assert all(ran.err.count("\n") == 1 for ran in (nothing, kind, backwards, absent))
@@ -219,7 +212,7 @@ async def test_the_reasons_of_a_fee_are_told_with_what_was_posted(desk: Desk) ->
     invoice = await desk.ledger.invoice()
     await desk.ledger.run("2025-03-07")
 
-    told = (await desk.run("explain", "fee", str(invoice), "--on", "2025-03-31", "--json")).json
+    told = (await desk.do("explain", "fee", str(invoice), "--on", "2025-03-31", "--json")).json
     seen = await desk.run("explain", "fee", str(invoice))
 
     assert (told["first_fee_on"], told["total_fee_cents"]) == ("2025-03-07", 5_000)
@@ -232,8 +225,8 @@ async def test_the_reasons_of_a_fee_are_told_with_what_was_posted(desk: Desk) ->
 async def test_why_there_is_no_fee_is_told_and_what_is_still_to_be_posted(desk: Desk) -> None:
     invoice = await desk.ledger.invoice()
 
-    early = (await desk.run("explain", "fee", str(invoice), "--on", "2025-03-03", "--json")).json
-    behind = await desk.run("explain", "fee", str(invoice))
+    early = (await desk.do("explain", "fee", str(invoice), "--on", "2025-03-03", "--json")).json
+    behind = await desk.do("explain", "fee", str(invoice))
 
     assert early["total_fee_cents"] == 0
     assert "Rule 1 (flat): no fee. It may begin on 2025-03-07." in early["explain"]
@@ -245,19 +238,21 @@ async def test_a_void_or_unknown_invoice_has_no_reasons(desk: Desk) -> None:
     async with desk.ledger.transactions.engine.begin() as connection:
         await connection.execute(sa.text("update invoices set state = 'void', next_check_on = null"))
 
-    void = await desk.run("explain", "fee", str(invoice))
-    unknown = await desk.run("explain", "fee", "INV-2025-424242")
+    void = await desk.do("explain", "fee", str(invoice))
+    unknown = await desk.do("explain", "fee", "INV-2025-424242")
 
     assert (void.code, unknown.code) == (1, 1)
     assert "is void" in void.err
 
 
-async def test_the_laws_are_listed_and_shown_without_any_server() -> None:
-    listed = await run_propman("billing", "jurisdictions", "list", "--json", environment={})
-    shown = await run_propman("billing", "jurisdictions", "show", "NY", environment={})
-    unknown = await run_propman("billing", "jurisdictions", "show", "atlantis", environment={})
+def test_the_laws_are_listed_and_shown_without_any_server() -> None:
+    listed, shown, unknown = (
+        CliRunner().invoke(app, ["jurisdictions", *words])
+        for words in (("list", "--json"), ("show", "NY"), ("show", "atlantis"))
+    )
 
-    assert len(listed.json) == 9
-    assert all(item["citation"] and item["source"] and item["effective_on"] for item in listed.json)
-    assert "N.Y. Real Property Law § 238-a(2)" in shown.out
-    assert (unknown.code, unknown.err.count("\n")) == (1, 1)
+    laws = json.loads(listed.stdout)
+    assert len(laws) == 9
+    assert all(item["citation"] and item["source"] and item["effective_on"] for item in laws)
+    assert "N.Y. Real Property Law § 238-a(2)" in shown.stdout
+    assert (unknown.exit_code, unknown.stderr.count("\n")) == (1, 1)

@@ -5,41 +5,24 @@ from dataclasses import dataclass
 import pytest
 import sqlalchemy as sa
 
-from propman.dev import ServerUrls
 from services.billing.domain.waiving import WaiverRefused
 from services.billing.handlers.waivers import waive_fee
-from services.billing.schema import accounts, metadata, waivers
-from shared.messaging.tables import inbox, outbox
-from shared.messaging.transaction import Transactions
+from services.billing.schema import accounts, waivers
 from tests.billing.late_ledger import FIFTY, TEN_A_DAY, LateLedger, a_policy
-from tests.support.commands import Ran, run_propman
-from tests.support.databases import TestDatabases
+from tests.billing.office import Office
 from tests.support.messages import count_rows, emitted
-
-EVERY_TABLE = (*metadata.sorted_tables, inbox, outbox)
 
 
 @dataclass
-class Desk:
-    """Billing's database, and its commands on it."""
+class Desk(Office):
+    """Billing's commands, on a database with one account."""
 
     ledger: LateLedger
-    environment: dict[str, str]
-
-    async def run(self, *words: str) -> Ran:
-        return await run_propman("billing", *words, environment=self.environment)
-
-    async def rows(self) -> dict[str, int]:
-        return {table.name: await count_rows(self.ledger.transactions, table) for table in EVERY_TABLE}
 
 
 @pytest.fixture
-async def desk(transactions: Transactions, databases: TestDatabases, servers: ServerUrls) -> Desk:
-    environment = {
-        "BILLING_DATABASE_URL": await databases.url("billing"),
-        "PROPMAN_RABBITMQ_URL": servers.rabbitmq_url,
-    }
-    return Desk(await LateLedger(transactions).open(), environment)
+async def desk(office: Office) -> Desk:
+    return Desk(office.transactions, office.environment, await LateLedger(office.transactions).open())
 
 
 async def number_of(desk: Desk, invoice: object) -> str:
@@ -53,7 +36,7 @@ async def test_a_dry_run_writes_nothing_and_says_what_the_real_run_does(desk: De
 
     dry = await desk.run("apply-late-fees", "--dry-run", "--json")
     between = await desk.rows()
-    real = await desk.run("apply-late-fees", "--json")
+    real = await desk.do("apply-late-fees", "--json")
 
     assert (dry.code, real.code, between) == (0, 0, before)
     assert dry.json == real.json | {"dry_run": True}
@@ -64,9 +47,9 @@ async def test_a_dry_run_writes_nothing_and_says_what_the_real_run_does(desk: De
 
 async def test_a_second_run_finds_nothing_to_do(desk: Desk) -> None:
     invoice = await desk.ledger.invoice()
-    first = await desk.run("apply-late-fees")
+    first = await desk.do("apply-late-fees")
 
-    second = await desk.run("apply-late-fees")
+    second = await desk.do("apply-late-fees")
 
     assert (first.code, second.code) == (0, 0)
     assert "Elm Street" in first.out
@@ -79,14 +62,14 @@ async def test_the_old_spelling_and_a_property_are_understood(desk: Desk) -> Non
     other = await LateLedger(desk.ledger.transactions).open()
     mine, theirs = await desk.ledger.invoice(), await other.invoice()
 
-    ran = await desk.run("apply_late_fees", "--property", str(desk.ledger.property_id))
+    ran = await desk.do("apply_late_fees", "--property", str(desk.ledger.property_id))
 
     assert ran.code == 0
     assert (len(await desk.ledger.lines(mine)), len(await other.lines(theirs))) == (1, 0)
 
 
 async def test_an_unknown_property_is_a_problem_said_on_one_line(desk: Desk) -> None:
-    ran = await desk.run("apply-late-fees", "--property", "0198c1d2-7e1a-7c3f-9b2e-3d4c5b6a7f80")
+    ran = await desk.do("apply-late-fees", "--property", "0198c1d2-7e1a-7c3f-9b2e-3d4c5b6a7f80")
 
     assert (ran.code, ran.err.count("\n")) == (1, 1)
 
@@ -94,7 +77,7 @@ async def test_an_unknown_property_is_a_problem_said_on_one_line(desk: Desk) -> 
 async def test_enqueue_leaves_the_work_to_the_service(desk: Desk) -> None:
     await desk.ledger.invoice()
 
-    ran = await desk.run("apply-late-fees", "--enqueue", "--json")
+    ran = await desk.do("apply-late-fees", "--enqueue", "--json")
 
     [(topic, body)] = await emitted(desk.ledger.transactions)
     assert (ran.code, topic) == (0, "scheduler.late_fees_due.v1")
@@ -105,7 +88,7 @@ async def test_an_invoice_that_cannot_be_judged_fails_the_command_and_names_itse
     odd = await desk.ledger.invoice(policy=a_policy(jurisdiction="atlantis"))
     fine = await desk.ledger.invoice("2025-04-01")
 
-    ran = await desk.run("apply-late-fees")
+    ran = await desk.do("apply-late-fees")
 
     assert ran.code == 1
     assert f"{await number_of(desk, odd)}: jurisdiction: 'atlantis'" in ran.err
@@ -116,8 +99,8 @@ async def test_a_waived_fee_is_gone_for_good_and_says_who_and_why(desk: Desk) ->
     invoice = await desk.ledger.invoice()
     number = await number_of(desk, invoice)
 
-    waived = await desk.run("waive-fee", number, "--reason", "First time late", "--by", "Kim", "--json")
-    await desk.run("apply-late-fees")
+    waived = await desk.do("waive-fee", number, "--reason", "First time late", "--by", "Kim", "--json")
+    await desk.do("apply-late-fees")
 
     assert (waived.code, waived.json["waived_cents"], waived.json["balance_cents"]) == (0, 5_000, 100_000)
     assert [(kind, cents) for kind, _, cents in await desk.ledger.lines(invoice)] == [
@@ -136,7 +119,7 @@ async def test_a_fee_waived_after_it_was_paid_is_credit(desk: Desk) -> None:
     await desk.ledger.pay(105_000, "2025-03-20")
     assert await desk.ledger.row(invoice, "state") == ("paid",)
 
-    ran = await desk.run("waive-fee", str(invoice), "--reason", "Our mistake")
+    ran = await desk.do("waive-fee", str(invoice), "--reason", "Our mistake")
 
     assert ran.code == 0
     assert "freed as credit $50.00" in ran.err
@@ -149,10 +132,10 @@ async def test_a_fee_waived_after_it_was_paid_is_credit(desk: Desk) -> None:
 async def test_a_part_may_be_waived_and_no_more_than_there_is(desk: Desk) -> None:
     number = await number_of(desk, await desk.ledger.invoice())
 
-    part = await desk.run("waive-fee", number, "--amount", "20", "--reason", "half", "--json")
-    more = await desk.run("waive-fee", number, "--amount", "30.01", "--reason", "half")
-    rest = await desk.run("waive-fee", number, "--reason", "the rest", "--json")
-    again = await desk.run("waive-fee", number, "--reason", "again")
+    part = await desk.do("waive-fee", number, "--amount", "20", "--reason", "half", "--json")
+    more = await desk.do("waive-fee", number, "--amount", "30.01", "--reason", "half")
+    rest = await desk.do("waive-fee", number, "--reason", "the rest", "--json")
+    again = await desk.do("waive-fee", number, "--reason", "again")
 
     assert (part.json["waived_cents"], rest.json["waived_cents"]) == (2_000, 3_000)
     assert (more.code, again.code) == (1, 1)
@@ -164,9 +147,9 @@ async def test_what_cannot_be_waived_is_refused_and_leaves_nothing_behind(desk: 
     invoice = await desk.ledger.invoice(policy=a_policy(late_fee_rules=()))
     before = await desk.rows()
 
-    unknown = await desk.run("waive-fee", "INV-2025-999999", "--reason", "x")
-    nothing = await desk.run("waive-fee", str(invoice), "--reason", "x")
-    odd = await desk.run("waive-fee", str(invoice), "--amount", "ten", "--reason", "x")
+    unknown = await desk.do("waive-fee", "INV-2025-999999", "--reason", "x")
+    nothing = await desk.do("waive-fee", str(invoice), "--reason", "x")
+    odd = await desk.do("waive-fee", str(invoice), "--amount", "ten", "--reason", "x")
 
     assert (unknown.code, nothing.code, odd.code) == (1, 1, 2)
     assert await desk.rows() == before

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.billing.domain.holds import PlacedHold, Scope
-from services.billing.schema import holds, invoices, leases, properties
+from services.billing.schema import holds, invoices, leases, properties, weather_incidents
 
 _FIELDS: Final = tuple(PlacedHold.__dataclass_fields__)
 _TARGETS: Final = {
@@ -24,6 +24,10 @@ _SCOPED: Final = {
     "lease": invoices.c.lease_id,
     "invoice": invoices.c.invoice_id,
 }
+
+
+LAST_REVISION: Final = 2**31 - 1
+"""Of an incident of which nothing more is taken."""
 
 
 class HoldStore:
@@ -52,6 +56,33 @@ class HoldStore:
         """Keep a hold's last day."""
         statement = sa.update(holds).where(holds.c.hold_id == hold.hold_id).values(ends_on=hold.ends_on)
         await self._connection.execute(statement)
+
+    async def put(self, hold: PlacedHold) -> None:
+        """Keep a hold as it now is, whether it was there or not."""
+        statement = insert(holds).values(asdict(hold))
+        changing = {name: statement.excluded[name] for name in ("starts_on", "ends_on", "reason")}
+        await self._connection.execute(
+            statement.on_conflict_do_update(index_elements=["hold_id"], set_=changing)
+        )
+
+    async def remove(self, hold_id: UUID) -> None:
+        """Take away a hold that never began."""
+        await self._connection.execute(sa.delete(holds).where(holds.c.hold_id == hold_id))
+
+    async def newer_incident(self, incident_id: UUID, revision: int) -> bool:
+        """Note a revision of a weather incident; False where it, or a newer one, was taken already."""
+        statement = insert(weather_incidents).values(incident_id=incident_id, revision=revision)
+        newer = statement.on_conflict_do_update(
+            index_elements=["incident_id"],
+            set_={"revision": statement.excluded.revision},
+            where=weather_incidents.c.revision < statement.excluded.revision,
+        ).returning(weather_incidents.c.incident_id)
+        return await self._connection.scalar(newer) is not None
+
+    async def close_incidents(self, incident_ids: Collection[UUID]) -> None:
+        """Take nothing more of incidents that another took the place of."""
+        for incident_id in sorted(incident_ids):
+            await self.newer_incident(incident_id, LAST_REVISION)
 
     async def listed(self, *, on: date | None, scope_id: UUID | None, limit: int) -> list[PlacedHold]:
         """Holds in order of their first day, newest first; with `on`, those that are not over by then."""

@@ -42,6 +42,8 @@ POLICIES = (
         reason text not null, placed_by text not null, placed_at timestamptz not null,
         origin text not null default 'manual')""",
     "create index ix_holds_scope_id on holds (scope_id)",
+    """create table weather_incidents (
+        incident_id uuid constraint pk_weather_incidents primary key, revision integer not null)""",
 )
 
 ACCOUNTS = (
