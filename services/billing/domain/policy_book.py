@@ -82,6 +82,11 @@ class PolicyBook:
         chosen = (in_force(self._versions.get(layer, ()), on) for layer in place.layers)
         return [item for item in chosen if item is not None]
 
+    def next_change(self, place: Place, on: date) -> date | None:
+        """The next day after this one on which another version begins to hold at a place."""
+        days = (item.effective_on for layer in place.layers for item in self._versions.get(layer, ()))
+        return min((day for day in days if day > on), default=None)
+
     def policy(self, place: Place, on: date) -> BillingPolicy:
         """What holds at a place on a day."""
         layers = self.layers(place, on)
