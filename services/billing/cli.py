@@ -19,6 +19,7 @@ from services.billing.verbs import (
     payments,
     policies,
     quotes,
+    reminders,
     reversals,
     voiding,
 )
@@ -38,6 +39,7 @@ for subject in (
     openapi,
     payments,
     quotes,
+    reminders,
     reversals,
     voiding,
 ):

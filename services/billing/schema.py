@@ -294,6 +294,14 @@ reminders: Final = sa.Table(
     sa.Column("decided_at", sa.DateTime(timezone=True), nullable=False),
 )
 
+reminder_messages: Final = sa.Table(
+    "reminder_messages",
+    metadata,
+    sa.Column("reminder_id", sa.Uuid, primary_key=True),
+    sa.Column("tenant_id", sa.Uuid, nullable=False),
+    sa.Column("said_on", sa.Date, nullable=False),
+)
+
 runs: Final = sa.Table(
     "runs",
     metadata,

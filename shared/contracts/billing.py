@@ -227,6 +227,8 @@ class ReminderItem(Part):
     first_fee_on: date | None = None
     fee_cents: Cents = 0
     """What of the balance is fees."""
+    charge_on: date | None = None
+    """The day it will be charged by itself; None where the tenant has to pay it."""
 
 
 class PaymentReminderDue(Fact, subject="reminder_id"):
@@ -241,8 +243,9 @@ class PaymentReminderDue(Fact, subject="reminder_id"):
     items: tuple[ReminderItem, ...]
     total_cents: Cents
     autopay: bool = False
-    """The tenant is to be told that they will be charged, not asked to pay."""
+    """All of it is charged by itself: the tenant is to be told so, and not asked to pay."""
     charge_on: date | None = None
+    """The first day of a charge; each item has its own."""
 
 
 class AutopayFailed(InvoiceFact, subject="invoice_id"):

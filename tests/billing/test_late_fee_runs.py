@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.compiler import compiles
 
 from services.billing.domain.fee_rules import PercentOfRent, RecurringMonthly, Share
 from services.billing.handlers import late_fees, router
@@ -30,21 +29,7 @@ from tests.billing.late_ledger import (
 )
 from tests.support.databases import TestDatabases
 from tests.support.messages import count_rows, deliver, emitted
-
-
-class _Explain(sa.Executable, sa.ClauseElement):
-    """A query's plan, with the very parameters it is run with."""
-
-    inherit_cache = False
-
-    def __init__(self, query: sa.Select[Any]) -> None:
-        self.query = query
-
-
-@compiles(_Explain)
-def _explain(element: _Explain, compiler: Any, **options: Any) -> str:
-    return f"explain {compiler.process(element.query, **options)}"
-
+from tests.support.query_plans import Explain
 
 OTHERS = """
 insert into invoices
@@ -415,7 +400,7 @@ async def test_only_invoices_that_are_due_for_a_look_are_read(
     async with ledger.transactions.engine.connect() as connection:
         found = await due_invoices(connection, noon("2025-03-07"), property_id=None)
         query = due_query({"America/New_York": date(2025, 3, 7)}, None)
-        plan = await connection.execute(_Explain(query))
+        plan = await connection.execute(Explain(query))
         text = "\n".join(row[0] for row in plan)
 
     assert len(found) == 1

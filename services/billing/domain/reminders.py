@@ -6,7 +6,7 @@ says exactly what somebody who asks daily says.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Final, Literal
 
@@ -112,6 +112,14 @@ def decide(invoice: Remindable, stages: Sequence[int], on: date, *, told_today: 
     if due[-1] > 0 and invoice.charge_on is not None and invoice.charge_on < on:
         return Decision("charge_under_way", next_on=on + _DAY)
     return _say(invoice, left, due, dropped)
+
+
+def upcoming(invoice: Remindable, decision: Decision, stages: Sequence[int], on: date) -> date | None:
+    """When the next of some other stages comes, after a decision for stages that somebody asked for."""
+    decided = {**invoice.decided, **{item.stage: item.outcome for item in decision.stages}}
+    after = replace(invoice, decided=decided)
+    days = (max(after.earliest(stage), on + _DAY) for stage in stages if _undecided(after, stage))
+    return min(days, default=None)
 
 
 def applicable(invoice: Remindable, stage: int) -> bool:

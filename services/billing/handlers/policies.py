@@ -14,7 +14,7 @@ from services.billing.domain.policies import BillingPolicy, read_layer
 from services.billing.domain.policy_book import Place, PolicyVersion
 from services.billing.domain.policy_changes import Change, plan_change
 from services.billing.jurisdictions import profiles
-from services.billing.store import LeaseStore, PolicyStore
+from services.billing.store import LeaseStore, PolicyStore, ReminderStore
 from services.billing.store.policies import OpenInvoices
 from shared.messaging.transaction import Tx
 
@@ -112,3 +112,5 @@ async def keep_policy(tx: Tx, change: Change, *, reason: str, by: str) -> None:
     if not await PolicyStore(tx.connection).add(version):
         message = f"the {scope}'s policy has a version {change.version} since a moment ago"
         raise PolicyChangedMeanwhile(message)
+    if any(item.name == "reminder_stages" for item in change.differences):
+        await ReminderStore(tx.connection).look_again(change.place, change.effective_on)

@@ -10,6 +10,7 @@ from services.billing.store.leases import LeaseStore
 from services.billing.store.ledgers import LedgerStore
 from services.billing.store.payments import PaymentStore
 from services.billing.store.policies import PolicyStore
+from services.billing.store.reminders import ReminderStore
 from services.billing.store.runs import RunStore
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "LedgerStore",
     "PaymentStore",
     "PolicyStore",
+    "ReminderStore",
     "RunStore",
     "WebhookStore",
 ]

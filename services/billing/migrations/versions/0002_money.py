@@ -206,6 +206,10 @@ REMINDERS = (
         state text not null constraint ck_reminders_state check (state in ('said', 'collapsed', 'dropped')),
         reason text, decided_on date not null, decided_at timestamptz not null,
         constraint pk_reminders primary key (invoice_id, due_on, stage))""",
+    # One message a day for each tenant, however many invoices and runs there are.
+    """create table reminder_messages (
+        reminder_id uuid constraint pk_reminder_messages primary key,
+        tenant_id uuid not null, said_on date not null)""",
 )
 
 
