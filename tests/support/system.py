@@ -42,10 +42,12 @@ class System:
         self.broker_url = broker_url
         self._folder = folder
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._hosted: set[str] = set()
 
     def start(self, *services: str, instance: str = "1") -> None:
         """Start a process that hosts these services."""
         name = "+".join(services) + "#" + instance
+        self._hosted.update(services)
         log = (self._folder / f"{name}.log").open("ab")
         command = [sys.executable, "-m", "propman", "run", *services]
         self._running[name] = subprocess.Popen(
@@ -140,7 +142,10 @@ class System:
         found["occurrences"] = await self.number(
             "scheduler", "select count(*) from occurrences where state = 'waiting'"
         )
-        found |= await self.queue_depths()
+        depths = await self.queue_depths()
+        # What waits for a service that no test has started waits for ever, and is nobody's work here.
+        strangers = {item.queue for item in all_subscriptions() if item.consumer not in self._hosted}
+        found |= {queue: count for queue, count in depths.items() if queue not in strangers}
         return {where: count for where, count in found.items() if count}
 
     async def queue_depths(self) -> dict[str, int]:
