@@ -5,6 +5,7 @@ Shapes and words carry the meaning, never colour alone; over ssh and in a log (`
 
 import asyncio
 import os
+import re
 import select
 import sys
 import termios
@@ -28,6 +29,7 @@ app = command_app("monitor")
 
 EVERY: Final = 2.0
 PANELS: Final = ("services", "queues", "schedules", "processes", "problems")
+NUMBER: Final = re.compile(r"-$|[\d.-]+$|(\d+[dhms])+$")
 HELP: Final = "tab panel  1-5 choose  space freeze  +/- pace  ? help  q quit"
 LONG_HELP: Final = (
     "tab, shift-tab   the next panel, the one before; it gets the room that is left",
@@ -89,22 +91,24 @@ class Screen:
         """A table cut to the width, and to `most` rows with a word about the rest."""
         shown = rows[: most - 1] if len(rows) > most else rows
         widths = [max(len(line[index]) for line in [columns, *shown]) for index in range(len(columns))]
+        right = [all(NUMBER.match(row[index]) for row in shown) for index in range(len(columns))]
         mark = ">" if chosen else " "
-        self.lines.append(self._line(mark, columns, widths))
-        self.lines += [self._line(" ", row, widths) for row in shown]
+        for first, cells in ((mark, columns), *((" ", row) for row in shown)):
+            self.lines.append(f"{first}{_line(cells, widths, right)}")
         if len(shown) < len(rows):
             self.lines.append(f"   … and {len(rows) - len(shown)} more")
-
-    def _line(self, mark: str, cells: Sequence[str], widths: Sequence[int]) -> str:
-        padded = [
-            cell.ljust(width) if index == 0 else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        ]
-        return f"{mark}{' '.join(padded)}"
 
     def text(self) -> str:
         """The whole screen."""
         return "\n".join(line[: self.width].rstrip() for line in self.lines[: self.height])
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
+    padded = (
+        cell.rjust(width) if to_right else cell.ljust(width)
+        for cell, width, to_right in zip(cells, widths, right, strict=True)
+    )
+    return " ".join(padded)
 
 
 @app.command()

@@ -88,12 +88,12 @@ def queue_cells(row: dict[str, Any]) -> list[str]:
     ]
 
 
-SCHEDULE_COLUMNS = ["schedule", "next", "last", "outcome", "last 20", "flag"]
+SCHEDULE_COLUMNS = ["schedule", "next", "last 20", "outcome", "last", "flag"]
 
 
 def schedule_cells(row: dict[str, Any]) -> list[str]:
     """One schedule."""
-    return [row[name] or "-" for name in ("key", "next", "last", "outcome", "recent", "flag")]
+    return [row[name] or "-" for name in ("key", "next", "recent", "outcome", "last", "flag")]
 
 
 INSTANCE_COLUMNS = ["service", "host", "pid", "state", "MiB", "start", "peak", "cpu%", "files", "up"]
