@@ -23,6 +23,7 @@ from propman.console.info import state_of
 from propman.console.observing import Panel, Snapshot, observe
 from shared import heartbeats
 from shared.cli import JsonOption, command_app, print_json
+from shared.cli.tables import line
 from shared.clock import SystemClock
 
 app = command_app("monitor")
@@ -94,21 +95,13 @@ class Screen:
         right = [all(NUMBER.match(row[index]) for row in shown) for index in range(len(columns))]
         mark = ">" if chosen else " "
         for first, cells in ((mark, columns), *((" ", row) for row in shown)):
-            self.lines.append(f"{first}{_line(cells, widths, right)}")
+            self.lines.append(f"{first}{line(cells, widths, right, ' ')}")
         if len(shown) < len(rows):
             self.lines.append(f"   … and {len(rows) - len(shown)} more")
 
     def text(self) -> str:
         """The whole screen."""
-        return "\n".join(line[: self.width].rstrip() for line in self.lines[: self.height])
-
-
-def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
-    padded = (
-        cell.rjust(width) if to_right else cell.ljust(width)
-        for cell, width, to_right in zip(cells, widths, right, strict=True)
-    )
-    return " ".join(padded)
+        return "\n".join(text[: self.width].rstrip() for text in self.lines[: self.height])
 
 
 @app.command()
@@ -227,7 +220,7 @@ def _paint(text: str) -> None:
     """From the top left corner, clearing what each line had before; no flicker, no scrolling."""
     lines = text.split("\n")
     sys.stdout.write(
-        "\x1b[H" + "".join(f"{line}\x1b[K\r\n" for line in lines[:-1]) + f"{lines[-1]}\x1b[K\x1b[J"
+        "\x1b[H" + "".join(f"{shown}\x1b[K\r\n" for shown in lines[:-1]) + f"{lines[-1]}\x1b[K\x1b[J"
     )
     sys.stdout.flush()
 

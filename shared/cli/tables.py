@@ -11,18 +11,19 @@ READABLE = 10  # a text column narrower than this is no longer read, only spelle
 
 def aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Every value whole, columns two blanks apart: what `grep`, `awk` and a log can read."""
-    lines = [list(columns), *map(list, rows)]
-    widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
+    everything = [list(columns), *map(list, rows)]
+    widths = [max(len(cells[index]) for cells in everything) for index in range(len(columns))]
     right = [_all(NUMBER, rows, index) for index in range(len(columns))]
-    return "\n".join(_line(line, widths, right) for line in lines)
+    return "\n".join(line(cells, widths, right) for cells in everything)
 
 
-def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
+def line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool], gap: str = "  ") -> str:
+    """One row, each cell as wide as its column; those of numbers stand right."""
     padded = (
         cell.rjust(width) if to_right else cell.ljust(width)
         for cell, width, to_right in zip(cells, widths, right, strict=True)
     )
-    return "  ".join(padded).rstrip()
+    return gap.join(padded).rstrip()
 
 
 def draw(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None, colour: bool) -> None:
