@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -109,12 +109,12 @@ async def _services(stage: Stage, directory: Path) -> AsyncIterator[Start]:
     names = ("billing", "notifications")
     processes = {name: _run_service(name, environment, directory / f"{name}.log") for name in names}
     try:
-        await _until_consumed(stage, processes, directory)
+        await until_consumed(stage.billing.broker_url, processes, (_FACTS, _TRIGGERS), directory)
         publisher = Publisher(stage.billing.broker_url, name="propman-benchmarks-trigger")
-        yield lambda: _trigger(publisher)
+        yield lambda: trigger(publisher)
         await publisher.close()
     finally:
-        await asyncio.to_thread(_end, list(processes.values()))
+        await asyncio.to_thread(end, list(processes.values()))
 
 
 def _run_service(name: str, environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
@@ -123,25 +123,26 @@ def _run_service(name: str, environment: dict[str, str], log: Path) -> subproces
         return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=output, stderr=output)
 
 
-async def _until_consumed(
-    stage: Stage, processes: dict[str, subprocess.Popen[bytes]], directory: Path
+async def until_consumed(
+    broker_url: str, processes: dict[str, subprocess.Popen[bytes]], queues: Iterable[str], directory: Path
 ) -> None:
-    """Return when both services take messages; a second more lets what they do at the start be over."""
+    """Return when services take messages; a second more lets what they do at the start be over."""
     async with asyncio.timeout(60):
         while True:
             for name, process in processes.items():
                 if process.poll() is not None:
                     lines = (directory / f"{name}.log").read_text(encoding="utf-8").splitlines()
                     raise BenchmarkFailed(f"whole: {name} ended at its start: {' '.join(lines[-3:])}")
-            queues = await queue_depths(stage.billing.broker_url)
-            consumed = {row["queue"] for row in queues if row["consumers"]}
-            if {_FACTS, _TRIGGERS} <= consumed:
+            found = await queue_depths(broker_url)
+            consumed = {row["queue"] for row in found if row["consumers"]}
+            if set(queues) <= consumed:
                 break
             await asyncio.sleep(0.2)
     await asyncio.sleep(1)
 
 
-async def _trigger(publisher: Publisher) -> None:
+async def trigger(publisher: Publisher) -> None:
+    """Publish the trigger for the month, as the scheduler would."""
     identity, now = new_id(), datetime.now(UTC)
     due = MonthlyBillingDue(
         occurrence_id=identity,
@@ -164,7 +165,8 @@ async def _trigger(publisher: Publisher) -> None:
         raise BenchmarkFailed(f"whole: the trigger was not taken: {result}")
 
 
-def _end(processes: list[subprocess.Popen[bytes]]) -> None:
+def end(processes: list[subprocess.Popen[bytes]]) -> None:
+    """Let processes finish what they do, and end them where they do not."""
     for process in processes:
         process.send_signal(signal.SIGTERM)
     for process in processes:

@@ -21,9 +21,11 @@ CHUNK: Final = 500
 _LEASES: Final = "select * from leases where lease_id = any($1::uuid[])"
 _CHUNK_DONE: Final = """insert into inbox (consumer, message_id, correlation_id, processed_at)
     values ('bare', $1, $2, now())"""
-_INVOICES: Final = """insert into invoices (invoice_id, number, lease_id, property_id, unit_id, unit_label,
-        tenant_ids, period, issued_on, due_on, currency, total_cents, created_at)
-    select id, number, lease, property, unit, label, array[tenant], $8, $9, $9, 'USD', total, now()
+_INVOICES: Final = """insert into invoices (invoice_id, number, account_id, lease_id, property_id, unit_id,
+        unit_label, tenant_ids, period, period_starts_on, period_ends_on, issued_on, due_on, currency,
+        terms_id, total_cents, rent_cents, charge_cents, created_at)
+    select id, number, lease, lease, property, unit, label, array[tenant], $8, $9, $9 + 30, $9, $9, 'USD',
+        '6b9f1f0e-54a5-5c0e-8a57-7465726d7330', total, total, 0, now()
     from unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::uuid[],
         $10::bigint[])
         as given (id, number, lease, property, unit, label, tenant, total)"""
