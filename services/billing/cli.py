@@ -20,6 +20,7 @@ from services.billing.verbs import (
     policies,
     quotes,
     reminders,
+    republishing,
     reversals,
     voiding,
 )
@@ -40,6 +41,7 @@ for subject in (
     payments,
     quotes,
     reminders,
+    republishing,
     reversals,
     voiding,
 ):

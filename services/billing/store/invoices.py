@@ -1,6 +1,6 @@
 """Invoices: issued once per lease and month, numbered without gaps, found again."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.billing.domain.invoices import Draft, Line, invoice_number
@@ -89,6 +89,26 @@ class Invoice:
         return 0 if self.state == "void" else self.total_cents - self.paid_cents
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept(Invoice):
+    """An invoice with the lines it was issued with, fees apart, and since when it is covered."""
+
+    rent_cents: int
+    charge_cents: int
+    paid_on: date | None
+    rent_paid_on: date | None
+    lines: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which invoices somebody means; none chosen, all of them. Void ones are never meant."""
+
+    period: str | None = None
+    property_id: UUID | None = None
+
+
+_KEPT_FIELDS: Final = tuple(name for name in Kept.__dataclass_fields__ if name != "lines")
 _INVOICE_FIELDS: Final = tuple(Invoice.__dataclass_fields__)
 _LINE_FIELDS: Final = ("kind", "bucket", "description", "amount_cents", "formula")
 
@@ -203,6 +223,38 @@ class InvoiceStore:
         )
         return [Line(**row) for row in (await self._connection.execute(query)).mappings()]
 
+    async def page(self, selection: Selection, after: UUID | None, limit: int) -> list[Kept]:
+        """Some invoices with their lines, in the order of their ids."""
+        query = sa.select(*(invoices.c[name] for name in _KEPT_FIELDS)).where(_meant(selection))
+        if after is not None:
+            query = query.where(invoices.c.invoice_id > after)
+        rows = (await self._connection.execute(query.order_by("invoice_id").limit(limit))).mappings().all()
+        lines = await self._issued_lines([row["invoice_id"] for row in rows])
+        return [
+            Kept(
+                **dict(row)
+                | {"tenant_ids": tuple(row["tenant_ids"]), "lines": tuple(lines[row["invoice_id"]])}
+            )
+            for row in rows
+        ]
+
+    async def count(self, selection: Selection) -> int:
+        """How many invoices there are."""
+        query = sa.select(sa.func.count()).select_from(invoices).where(_meant(selection))
+        return int(await self._connection.scalar(query) or 0)
+
+    async def _issued_lines(self, invoice_ids: Sequence[UUID]) -> defaultdict[UUID, list[Line]]:
+        found: defaultdict[UUID, list[Line]] = defaultdict(list)
+        query = (
+            sa.select(invoice_lines.c.invoice_id, *(invoice_lines.c[name] for name in _LINE_FIELDS))
+            .where(invoice_lines.c.invoice_id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.Uuid))))
+            .where(invoice_lines.c.bucket != "fee")
+            .order_by(invoice_lines.c.invoice_id, invoice_lines.c.position)
+        )
+        for row in (await self._connection.execute(query, {"ids": list(invoice_ids)})).mappings():
+            found[row["invoice_id"]].append(Line(**{name: row[name] for name in _LINE_FIELDS}))
+        return found
+
     async def search(
         self, *, period: str | None, property_id: UUID | None, state: str | None, limit: int
     ) -> list[Invoice]:
@@ -223,6 +275,15 @@ class InvoiceStore:
         await self._connection.execute(
             sa.update(invoices).where(invoices.c.invoice_id == invoice.invoice_id).values(values)
         )
+
+
+def _meant(selection: Selection) -> sa.ColumnElement[bool]:
+    chosen = [invoices.c.state != "void"]
+    if selection.period is not None:
+        chosen.append(invoices.c.period == selection.period)
+    if selection.property_id is not None:
+        chosen.append(invoices.c.property_id == selection.property_id)
+    return sa.and_(*chosen)
 
 
 def _row(item: Issued, at: datetime) -> dict[str, Any]:
