@@ -15,12 +15,15 @@ from services.weather.domain.observations import Metric, Sample
 from services.weather.domain.thresholds import Threshold
 from services.weather.domain.vigils import Vigil
 from services.weather.schema import observations, thresholds, vigils
+from shared.db import columnar, insert_rows
 from shared.identity import new_id
 
 _SAMPLE: Final = (
     *("starts_at", "ends_at", "observed", "temperature", "humidity", "wind", "gust"),
     *("precipitation", "probability", "cape", "code"),
 )
+_SAMPLE_COLUMNS: Final = ("location_id", "source", "fetched_at", *_SAMPLE)
+_INSERT_SAMPLES: Final = insert_rows(observations, _SAMPLE_COLUMNS)
 _VIGIL: Final = (
     *("breaches", "grave_breaches", "clears", "opened_at", "closed_at"),
     *("clear_count", "min_hold_seconds", "cooldown_seconds"),
@@ -111,7 +114,7 @@ class ConditionStore:
             for item in samples
         }
         if rows:
-            await self._connection.execute(sa.insert(observations).values(list(rows.values())))
+            await self._connection.execute(_INSERT_SAMPLES, columnar(rows.values(), _SAMPLE_COLUMNS))
 
     async def samples(self, location_id: UUID) -> list[tuple[str, datetime, Sample]]:
         """What was last said of a place: source, when it was fetched, and the weather."""
