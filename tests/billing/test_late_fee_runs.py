@@ -348,6 +348,20 @@ async def test_an_invoice_whose_law_is_unknown_is_named_and_stops_no_other(
     assert await bad.row(odd, "next_check_on") == (date(2025, 3, 2),)
 
 
+async def test_an_account_that_does_not_settle_is_named_and_stops_no_other(
+    ledger: LateLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(late_fees, "MOST_ROUNDS", 1)  # one round never sees that nothing is missing
+    invoice = await ledger.invoice()
+
+    await ledger.run("2025-03-07")
+
+    assert len(await ledger.lines(invoice)) == 1
+    async with ledger.transactions.engine.connect() as connection:
+        run = (await connection.execute(sa.select(runs))).one()
+    assert run.problems == [f"account {ledger.account_id}: its fees do not settle"]
+
+
 async def test_a_chunk_that_fails_leaves_nothing_behind(ledger: LateLedger) -> None:
     invoice = await ledger.invoice()
     async with ledger.transactions.engine.begin() as connection:

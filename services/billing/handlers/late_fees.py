@@ -42,15 +42,11 @@ CHUNK: Final = 500
 """How many invoices one command judges."""
 
 MOST_ROUNDS: Final = 50
-"""A fee may take money from a newer invoice, and so on: as many rounds as an account has late invoices."""
+"""A fee may take money from a newer invoice, and so on: more rounds than an account has late invoices."""
 
 _POSTED_BY: Final = "late fees"
 
 router = Router("billing")
-
-
-class FeesDoNotSettle(RuntimeError):
-    """Judging and settling an account went round in circles: a defect of the rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +69,8 @@ class Judged:
     posted: list[NewLine] = field(default_factory=list)
     overdue: list[LateInvoice] = field(default_factory=list)
     settlement: Settlement = field(default_factory=Settlement)
+    unsettled: tuple[UUID, ...] = ()
+    """Accounts that were still changing after all rounds: a defect, which must not stop the others."""
 
     @property
     def changed(self) -> set[UUID]:
@@ -82,8 +80,9 @@ class Judged:
 
     @property
     def problems(self) -> list[str]:
-        """Invoices that could not be judged, each with the reason."""
-        return [verdict.problem for verdict in self.verdicts.values() if verdict.problem]
+        """What could not be judged, each with the reason."""
+        named = [verdict.problem for verdict in self.verdicts.values() if verdict.problem]
+        return [*named, *(f"account {account_id}: its fees do not settle" for account_id in self.unsettled)]
 
 
 @router.on(LateFeesDue)
@@ -173,7 +172,7 @@ async def judge_accounts(tx: Tx, dates: Mapping[UUID, date]) -> Judged:
         left = {new.invoice.account_id for new in fresh}
         judged.settlement = judged.settlement.then(await replay_accounts(tx, left))
     else:
-        raise FeesDoNotSettle(f"accounts {sorted(map(str, left))} do not settle")
+        judged.unsettled = tuple(sorted(left))
     await _mark(tx, judged)
     _say(tx, judged)
     return judged
