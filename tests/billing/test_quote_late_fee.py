@@ -73,6 +73,18 @@ def test_what_is_not_given_is_not_agreed_and_the_day_is_the_first_fee_date(tmp_p
     assert (answer["interest_cents"], answer["capped_by"]) == (0, None)
 
 
+def test_null_means_that_nothing_was_agreed(tmp_path: Path) -> None:
+    least = {"due_on": "2025-03-01", "rent_cents": 100_000, "rules": [], "interest_apr": 0}
+    nulls = dict.fromkeys(
+        ("payments", "holds", "waivers", "cap", "profile", "on", "charges_cents", "grace_days")
+    )
+
+    answer = quote(tmp_path, json.dumps(least | nulls), "--json").json
+
+    assert answer == quote(tmp_path, json.dumps(least), "--json").json
+    assert (answer["first_fee_on"], answer["interest_cents"]) == ("2025-03-02", 0)
+
+
 def test_everything_wrong_is_said_on_one_line(tmp_path: Path) -> None:
     wrong = {
         "due_on": "2025-02-30",

@@ -32,6 +32,7 @@ def test_what_may_be_left_out_may_also_be_null() -> None:
     document = {"built_on": "2025-03-01", "roof": None}
 
     assert read_document(document, read_house) == (date(2025, 3, 1), (), None)
+    assert read_document({"name": "bath", "beds": None}, read_room) == ("bath", 1)
 
 
 def test_every_mistake_is_found_at_once_and_named_by_its_path() -> None:

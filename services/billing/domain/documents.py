@@ -56,8 +56,11 @@ class Fields:
             self.mistake(path or "document", "is not an object with fields")
 
     def take(self, name: str, read: Callable[[object], T], default: T = _REQUIRED) -> T:
-        """One value; `read` raises `ValueError` (`Unfit`) with a reason that completes "<path>: …"."""
-        if not self.has(name) or (self._left[name] is None and default is None):
+        """One value; `read` raises `ValueError` (`Unfit`) with a reason that completes "<path>: …".
+
+        Where there is a default, null means it.
+        """
+        if not self.has(name) or (self._left[name] is None and default is not _REQUIRED):
             self._left.pop(name, None)
             if default is _REQUIRED and self.readable:
                 self.mistake(self.at(name), "is missing")
@@ -76,6 +79,12 @@ class Fields:
         return tuple(
             self._nested(item, f"{self.at(name)}[{index}]", read) for index, item in enumerate(items or ())
         )
+
+    def each_or_null(self, name: str, read: Callable[["Fields"], T]) -> tuple[T, ...]:
+        """The same for a list that may be left out, or be null."""
+        if self.has(name) and self._left[name] is None:
+            del self._left[name]
+        return self.each(name, read)
 
     def inner(self, name: str, read: Callable[["Fields"], T]) -> T | None:
         """One optional object, read by its own fields."""

@@ -117,5 +117,7 @@ def _days(value: object) -> frozenset[date]:
     return frozenset(documents.day(item) for item in value)
 
 
-def _apr(value: object) -> Decimal:
+def _apr(value: object) -> Decimal | None:
+    if value in {0, "0"}:
+        return None
     return documents.percent(value, most=_DEAREST, what="a yearly rate such as 12")

@@ -100,9 +100,9 @@ def take_case(fields: Fields) -> Case:
         fields.mistake(fields.at("period_ends_on"), f"{end} is before period_starts_on {start}")
     return Case(
         terms=terms,
-        receipts=fields.each("payments", _take_receipt),
-        holds=fields.each("holds", _take_hold),
-        waivers=fields.each("waivers", _take_waiver),
+        receipts=fields.each_or_null("payments", _take_receipt),
+        holds=fields.each_or_null("holds", _take_hold),
+        waivers=fields.each_or_null("waivers", _take_waiver),
     )
 
 
