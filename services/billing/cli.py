@@ -20,6 +20,7 @@ from services.billing.verbs import (
     policies,
     quotes,
     reminders,
+    reports,
     republishing,
     reversals,
     voiding,
@@ -42,6 +43,7 @@ for subject in (
     quotes,
     reminders,
     republishing,
+    reports,
     reversals,
     voiding,
 ):

@@ -17,6 +17,7 @@ from shared.cli.environment import load_environment
 from shared.cli.errors import CommandError, Unreachable, UsageProblem
 from shared.cli.options import (
     AsOfOption,
+    CsvOption,
     DryRunOption,
     EnqueueOption,
     IdArgument,
@@ -40,6 +41,7 @@ from shared.cli.output import (
     error,
     json_wanted,
     plain,
+    print_csv,
     print_json,
     print_record,
     print_table,
@@ -54,6 +56,7 @@ __all__ = [
     "App",
     "AsOfOption",
     "CommandError",
+    "CsvOption",
     "DryRunOption",
     "EnqueueOption",
     "IdArgument",
@@ -82,6 +85,7 @@ __all__ = [
     "parse_instant",
     "parse_month",
     "plain",
+    "print_csv",
     "print_json",
     "print_record",
     "print_table",

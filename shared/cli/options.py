@@ -59,6 +59,7 @@ def date_option(*names: str, help: str) -> Any:  # noqa: A002 - Typer's own word
 
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV, for a spreadsheet.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would happen; write nothing.")]
 EnqueueOption = Annotated[
     bool, typer.Option("--enqueue", help="Publish the trigger instead of doing it here.")

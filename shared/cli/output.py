@@ -1,5 +1,7 @@
 """Where output goes and how it looks: data to stdout, prose to stderr, colour only for people."""
 
+import csv
+import io
 import json
 import os
 import sys
@@ -113,6 +115,24 @@ def print_table(
         tables.draw(columns, cells, title=title, colour=colour_allowed())
     else:
         typer.echo(tables.aligned(columns, cells))
+
+
+def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Rows for a spreadsheet, to stdout, as RFC 4180 has it; nothing is left out or shortened.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe in front.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(columns)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    typer.echo(out.getvalue(), nl=False)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
+        return f"'{value}"
+    return "" if value is None else str(plain(value))
 
 
 def print_record(fields: Mapping[str, object]) -> None:
