@@ -1,5 +1,6 @@
 """The billing commands as an operator types them."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -46,6 +47,33 @@ async def test_a_second_run_says_that_there_is_nothing_to_do_and_exits_0(billing
 
     assert again.code == 0
     assert "Nothing to do: 2 leases are billed already." in again.err
+
+
+async def test_a_lease_that_cannot_be_billed_is_named_and_the_exit_code_says_so(billing: Office) -> None:
+    from services.billing.handlers import router
+
+    bad = a_lease(rent_cents=-1, charges=())
+    await deliver_batch(billing.transactions, router, [bad])
+
+    dry = await billing.run("generate-monthly-invoices", "--month", "2026-12", "--dry-run", "--json")
+    real = await billing.run("generate-monthly-invoices", "--month", "2026-12", "--json")
+
+    assert (dry.code, real.code) == (1, 1)
+    assert dry.json | {"dry_run": False} == real.json
+    assert (real.json["created"], real.json["failed"]) == (2, 1)
+    assert f"lease {bad.lease_id}" in real.err
+
+
+async def test_two_operators_who_bill_a_month_at_once_bill_it_once(billing: Office) -> None:
+    month = ("billing", "generate-monthly-invoices", "--month", "2026-12", "--json")
+
+    one, other = await asyncio.gather(
+        *(run_propman(*month, environment=billing.environment, as_process=True) for _ in range(2))
+    )
+
+    assert (one.code, other.code) == (0, 0)
+    assert one.json["created"] + other.json["created"] == 2
+    assert (await billing.rows())["invoices"] == 2
 
 
 async def test_enqueue_publishes_the_trigger_and_issues_nothing_itself(billing: Office) -> None:

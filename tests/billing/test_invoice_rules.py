@@ -121,6 +121,13 @@ def test_rent_is_never_due_before_the_lease_begins() -> None:
     assert due_on(terms, month("2025-04"), BillingPolicy()) == date(2025, 4, 1)
 
 
+def test_a_weekend_or_a_holiday_moves_no_due_date() -> None:
+    saturday, new_year = month("2026-08"), month("2027-01")
+
+    assert due_on(rent_terms(), saturday, BillingPolicy()) == date(2026, 8, 1)
+    assert due_on(rent_terms(), new_year, BillingPolicy(holidays=(date(2027, 1, 1),))) == date(2027, 1, 1)
+
+
 @pytest.mark.parametrize(("after_days", "expected"), [(0, date(2026, 9, 14)), (3, date(2026, 9, 17))])
 def test_weeks_are_due_when_they_begin_or_so_many_days_later(after_days: int, expected: date) -> None:
     terms = rent_terms(frequency="weekly", starts_on=date(2026, 9, 7), due_day=31)

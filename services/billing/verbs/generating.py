@@ -221,7 +221,7 @@ def _fail_on(problems: Sequence[str]) -> None:
     for problem in problems:
         warning(problem)
     if problems:
-        raise CommandError(f"{len(problems)} leases could not be billed; the others were.")
+        raise CommandError(f"{len(problems)} leases could not be billed; that stops no other.")
 
 
 def _totals(drafts: Sequence[Draft]) -> Counter[str]:
