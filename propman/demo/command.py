@@ -11,6 +11,7 @@ from propman.broker import declare_topology, queue_depths
 from propman.catalog import app_module, service_names
 from propman.databases import ask_each, transactions_of
 from propman.db import initialise, migrate_service
+from propman.demo.agreements import PROPERTIES, agree
 from propman.demo.portfolio import VACANT, load_portfolio
 from propman.demo.report import Settled, show_outcome, show_what_happened
 from propman.dev import GivenServers, LocalServers, ServersUnavailable, ServerUrls
@@ -111,6 +112,9 @@ async def load() -> None:
         )
     else:
         success(f"The portfolio is there already: {wanted} leases.")
+    async with transactions_of("billing") as transactions:
+        if await agree(transactions):
+            success("Agreed on grace and late fees for all, and otherwise at four of the properties.")
 
 
 async def bill(period: str) -> Settled:
@@ -134,9 +138,10 @@ async def bill(period: str) -> Settled:
 async def _copied(wanted: int) -> bool:
     async with transactions_of("billing") as billing, billing.engine.connect() as connection:
         known = await LeaseStore(connection).count()
+        places = set((await LeaseStore(connection).property_names()).values())
     async with transactions_of("notifications") as told, told.engine.connect() as connection:
         contacts = len(await people.every_contact(connection))
-    return known >= wanted and contacts >= wanted
+    return known >= wanted and contacts >= wanted and places >= set(PROPERTIES)
 
 
 async def _quiet() -> bool:
