@@ -15,7 +15,9 @@ from services.billing.verbs import (
     late_fee_quotes,
     late_fee_reasons,
     late_fees,
+    ledgers,
     openapi,
+    payment_reasons,
     payments,
     policies,
     quotes,
@@ -38,6 +40,7 @@ for subject in (
     generating,
     late_fee_quotes,
     late_fees,
+    ledgers,
     openapi,
     payments,
     quotes,
@@ -48,7 +51,7 @@ for subject in (
     voiding,
 ):
     subject.add_to(app)
-for reasons in (invoice_reasons, late_fee_reasons):
+for reasons in (invoice_reasons, late_fee_reasons, payment_reasons):
     reasons.add_to(explaining.app)
 for noun in (autopay.app, holds.app, invoices.app, jurisdictions.app, policies.app, explaining.app):
     app.add_typer(noun)

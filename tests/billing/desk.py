@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any
-from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -41,12 +40,9 @@ class Desk:
 
     def __init__(self, transactions: Transactions, lease: LeaseActivated, today: date) -> None:
         self.clock = SetClock(today)
+        self.account_id = lease.lease_id
         self.transactions = Transactions(transactions.engine, self.clock)
         self.lease = lease
-
-    @property
-    def account_id(self) -> UUID:
-        return self.lease.lease_id
 
     async def bill(self, *periods: str, policy: BillingPolicy | None = None) -> None:
         """Issue the invoices of months on their first days, under a policy."""

@@ -2,17 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import date
 
 import pytest
 
 from services.billing.domain.fee_rules import Fixed, Flat
 from services.billing.domain.payments import PaymentRefused
 from services.billing.domain.policies import BillingPolicy
+from services.billing.handlers.late_fees import apply_chunk
 from services.billing.handlers.payments import AccountUnknown, InvoiceUnknown
 from services.billing.schema import payments
 from shared.identity import new_id
 from shared.messaging.transaction import Transactions
 from tests.billing.desk import Desk, a_desk
+from tests.billing.runs import know
+from tests.support.builders import a_lease
 from tests.support.messages import count_rows, emitted
 
 NUMBER = "INV-2026-000001"
@@ -197,10 +201,19 @@ async def test_voiding_after_a_part_was_paid_gives_it_to_the_next_invoice(desk: 
 
 async def test_credit_survives_a_renewal(desk: Desk) -> None:
     await desk.pay(200_000, "R1")
-    ledger_before = await desk.credit()
-    booked = await desk.pay(100, "R2", account_id=desk.account_id)
+    renewal = a_lease(
+        property_id=desk.lease.property_id,
+        starts_on=date(2027, 1, 1),
+        renewal_of=desk.lease.lease_id,
+        account_id=desk.account_id,
+    )
+    await know(desk.transactions, renewal)
+    desk.lease = renewal
+    await desk.bill("2027-01")
 
-    assert (ledger_before, booked.payment.credit_cents) == (42_500, 100)
+    january = await desk.invoice("INV-2027-000001")
+    assert (january["lease_id"], january["paid_cents"]) == (renewal.lease_id, 42_500)
+    assert await desk.credit() == 0
 
 
 async def test_goodwill_is_credit_under_a_method_of_its_own(desk: Desk) -> None:
@@ -235,6 +248,21 @@ async def test_a_payment_during_an_invoice_run_never_waits_beside_an_open_invoic
 
     assert (await desk.invoice())["state"] == "paid"
     assert await desk.credit() == 180_000 - 157_500
+
+
+async def test_a_payment_during_a_fee_run_ends_as_one_before_or_after_it(transactions: Transactions) -> None:
+    desk = await a_desk(transactions, "2026-12-20")
+    await desk.bill("2026-12", policy=BillingPolicy(late_fee_rules=(Flat(amount=Fixed(5_000)),)))
+    invoice = await desk.invoice()
+
+    async def judge() -> None:
+        async with desk.transactions.command("test") as tx:
+            await apply_chunk(tx, {invoice["invoice_id"]: desk.clock.today})
+
+    await asyncio.gather(judge(), desk.pay(157_500, "CHK-1", on="2026-12-01"), judge())
+
+    assert sum(cents for _, cents in await desk.fees()) == 0
+    assert (await desk.invoice())["state"] == "paid"
 
 
 async def test_an_unknown_invoice_or_lease_is_refused(desk: Desk) -> None:
