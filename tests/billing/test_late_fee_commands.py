@@ -1,16 +1,19 @@
 """`propman billing apply-late-fees` and `waive-fee`, as an operator types them."""
 
 from dataclasses import dataclass
+from datetime import date
 
 import pytest
 import sqlalchemy as sa
 
 from services.billing.domain.waiving import WaiverRefused
+from services.billing.handlers import router
 from services.billing.handlers.waivers import waive_fee
 from services.billing.schema import accounts, waivers
 from tests.billing.late_ledger import FIFTY, TEN_A_DAY, LateLedger, a_policy
 from tests.billing.office import Office
-from tests.support.messages import count_rows, emitted
+from tests.support.builders import a_lease, a_property
+from tests.support.messages import count_rows, deliver, deliver_batch, emitted
 
 
 @dataclass
@@ -163,3 +166,26 @@ async def test_a_waiver_without_a_reason_is_refused(desk: Desk) -> None:
             await waive_fee(tx, str(invoice), amount_cents=None, by="Kim", reason=" ")
 
     assert await count_rows(desk.ledger.transactions, waivers) == 0
+
+
+async def test_rules_that_were_agreed_charge_what_is_issued_under_them_and_nothing_older(
+    office: Office,
+) -> None:
+    place, old = a_property(), a_lease(starts_on=date(2025, 1, 1))
+    lease = old.model_copy(update={"property_id": place.property_id})
+    await deliver(office.transactions, router, place)
+    await deliver_batch(office.transactions, router, [lease])
+    await office.do("generate-monthly-invoices", "--month", "2025-02")
+
+    rules = ("late_fee_rules=flat:50+daily:5,max_days=10", "--effective-on", "2025-03-01")
+    agreed = await office.do("policy", "set", *rules, "--reason", "as in the leases")
+    await office.do("generate-monthly-invoices", "--month", "2025-03")
+    ran = await office.do("apply-late-fees", "--json")
+
+    assert (agreed.code, ran.code) == (0, 0), agreed.err
+    assert {(line["kind"], line["rule"], line["amount_cents"]) for line in ran.json["lines"]} == {
+        ("late_fee", "flat.1", 5_000),
+        ("late_fee", "daily.2", 500),
+    }
+    assert ran.json["total_cents"] == {"USD": 10_000}
+    assert len(ran.json["overdue"]) == 2
