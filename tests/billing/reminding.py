@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 
 from services.billing.domain.policies import BillingPolicy, terms_id
 from services.billing.handlers import router
@@ -65,9 +66,8 @@ async def an_invoice(transactions: Transactions, place: UUID, **changes: Any) ->
     rent = {"position": 1, "kind": "rent", "bucket": "rent", "description": "Rent", "amount_cents": 150_000}
     async with transactions.command("test") as tx:
         await PolicyStore(tx.connection).keep([policy])
-        await tx.connection.execute(
-            sa.insert(accounts).values(account_id=account, currency=values["currency"])
-        )
+        ledger = insert(accounts).values(account_id=account, currency=values["currency"])
+        await tx.connection.execute(ledger.on_conflict_do_nothing())
         await tx.connection.execute(sa.insert(invoices).values(values))
         await tx.connection.execute(
             sa.insert(invoice_lines).values(rent | {"invoice_id": values["invoice_id"]})

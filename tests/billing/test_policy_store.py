@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from services.billing.domain.policies import DEFAULT_POLICY, BillingPolicy, terms_id
 from services.billing.domain.policy_book import Place
+from services.billing.handlers.policies import PolicyChangedMeanwhile, keep_policy, plan_policy
 from services.billing.schema import terms
 from services.billing.store import PolicyStore
 from shared.identity import new_id
@@ -79,3 +80,18 @@ async def test_terms_are_kept_once_per_content_and_read_back(transactions: Trans
 
     assert found == {terms_id(strict): strict, terms_id(DEFAULT_POLICY): DEFAULT_POLICY}
     assert await count_rows(transactions, terms) == 2
+
+
+async def test_of_two_people_who_set_a_policy_at_once_the_second_is_told(transactions: Transactions) -> None:
+    async with transactions.command("test") as tx:
+        first, second = [
+            (await plan_policy(tx.connection, Place(), DAY, {"grace_days": days})).change for days in (1, 2)
+        ]
+        await keep_policy(tx, first, reason="agreed", by="ada")
+
+        with pytest.raises(PolicyChangedMeanwhile):
+            await keep_policy(tx, second, reason="agreed", by="bob")
+
+    async with transactions.engine.connect() as connection:
+        book = await PolicyStore(connection).book({})
+    assert book.policy(Place(), DAY).grace_days == 1

@@ -35,7 +35,8 @@ from tests.billing.reminding import (
     remind,
     reminders_due,
 )
-from tests.billing.runs import OUTCOME, agree, of_topic
+from tests.billing.runs import OUTCOME, agree, know, of_topic
+from tests.support.builders import a_lease
 from tests.support.messages import count_rows, deliver
 from tests.support.query_plans import Explain
 
@@ -232,6 +233,39 @@ async def test_two_runs_at_once_remind_once(transactions: Transactions) -> None:
 
     assert len(await of_topic(transactions, REMINDER)) == 1
     assert await count_rows(transactions, reminder_messages) == 1
+
+
+async def test_two_runs_at_once_for_two_homes_of_one_tenant_tell_them_once(
+    transactions: Transactions,
+) -> None:
+    place, ann = await a_place(transactions), new_id()
+    homes = [await an_invoice(transactions, place, tenant_ids=[ann]) for _ in range(2)]
+    orders = [
+        SendReminders(
+            run_id=new_id(),
+            chunk=0,
+            as_of=reminders_due(day(-3)).as_of,
+            invoices=(InvoiceToJudge(invoice_id=home["invoice_id"], on=day(-3)),),
+        )
+        for home in homes
+    ]
+
+    await asyncio.gather(*(deliver(transactions, router, order) for order in orders))
+
+    assert len(await of_topic(transactions, REMINDER)) == 1
+    assert await count_rows(transactions, reminders) == 1
+    assert sorted([await next_look(transactions, home) for home in homes], key=str) == [day(-2), day(-1)]
+
+
+async def test_who_has_moved_out_is_reminded_of_what_they_owe(transactions: Transactions) -> None:
+    lease = a_lease(ends_on=date(2026, 12, 5))
+    await know(transactions, lease)
+    place = await a_place(transactions, property_id=lease.property_id)
+    await an_invoice(transactions, place, account_id=lease.lease_id, tenant_ids=list(lease.tenant_ids))
+
+    [said] = await remind(transactions, day(30))
+
+    assert said["tenant_id"] == str(lease.tenant_ids[0])
 
 
 async def test_the_same_occurrence_again_opens_no_second_run(transactions: Transactions) -> None:
