@@ -85,6 +85,15 @@ def _from_array(column: sa.Column[Any], value: sa.ColumnElement[Any]) -> sa.Colu
     return sa.cast(value, column.type) if isinstance(column.type, (JSONB, ARRAY)) else value
 
 
+async def plan_for_values(connection: AsyncConnection) -> None:
+    """Have the statements of this transaction planned for the values they are given, each time.
+
+    For work on sets while a table grows: a plan that PostgreSQL kept from when the table was nearly empty
+    reads all of it for every row once it is full, and costs more than planning ever does.
+    """
+    await connection.execute(sa.text("set local plan_cache_mode = force_custom_plan"))
+
+
 def array_text(values: Iterable[object]) -> str:
     """PostgreSQL's text form of an array of ids or plain words, for a column bound by `insert_rows`."""
     return "{" + ",".join(str(value) for value in values) + "}"

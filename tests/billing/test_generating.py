@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 
 from services.billing.handlers import router
-from services.billing.schema import invoices
+from services.billing.schema import billed_charges, invoices, terms
 from services.billing.store import PolicyStore
+from services.billing.store.billed import TERMS_BEFORE_POLICIES
 from shared.contracts.leasing import LeaseChanged, LeaseEnded, RecurringCharge, RentChange
 from shared.identity import new_id
 from shared.messaging.transaction import Transactions
@@ -221,6 +223,22 @@ async def test_a_one_time_charge_is_billed_once_also_where_its_month_is_billed_l
         await bill(transactions, period=month)
 
     assert [total for _, total in await billed(transactions)] == [150_000, 155_000, 150_000, 150_000]
+
+
+async def test_what_is_on_an_invoice_of_before_policies_is_not_guessed_and_not_billed_again(
+    transactions: Transactions,
+) -> None:
+    await know(transactions, a_lease())
+    await bill(transactions, period="2026-11")
+    async with transactions.engine.begin() as connection:  # as the migration leaves what was there before it
+        old = insert(terms).values(terms_id=TERMS_BEFORE_POLICIES, document={})
+        await connection.execute(old.on_conflict_do_nothing())
+        await connection.execute(sa.delete(billed_charges))
+        await connection.execute(sa.update(invoices).values(terms_id=TERMS_BEFORE_POLICIES))
+
+    await bill(transactions, period="2026-12")
+
+    assert (await lines(transactions))[1] == [("Rent 2026-12", 150_000), ("Parking", 7_500)]
 
 
 async def test_two_missed_weeks_in_one_run_take_a_missed_charge_along_once(

@@ -87,6 +87,7 @@ async def draft_chunk(
     """The invoices of these periods, and the reasons of those that cannot be drafted; reads only."""
     if terms is None:
         terms = await LeaseStore(connection).terms({key.lease_id for key in keys})
+    await BilledStore(connection).plan_for_values()
     drafted = Drafted()
     wanted = _known_periods(keys, terms, drafted.problems)
     book = await PolicyStore(connection).book({item.lease_id: item.property_id for item in wanted})

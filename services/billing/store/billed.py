@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.billing.domain.billing_reasons import Invoiced
 from services.billing.domain.due_periods import LONGEST_PERIOD_DAYS
 from services.billing.schema import billed_charges, invoices
-from shared.db import columnar, insert_rows
+from shared.db import columnar, insert_rows, plan_for_values
 
 TERMS_BEFORE_POLICIES: Final = UUID("6b9f1f0e-54a5-5c0e-8a57-7465726d7330")
 """What invoices have that are older than the record of their charges; migration 0002 gave it to them."""
@@ -38,6 +38,10 @@ class BilledStore:
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
+
+    async def plan_for_values(self) -> None:
+        """Look at invoices by plans of now: within one run their table grows from nothing to full size."""
+        await plan_for_values(self._connection)
 
     async def near(
         self, periods: Iterable[tuple[UUID, date, date]]
