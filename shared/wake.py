@@ -51,6 +51,10 @@ class WakeUp:
         self._stopping.set()
         self.ring()
 
+    async def run(self) -> None:
+        """The same as `listen`, for a host that has several who wait for one bell."""
+        await self.listen()
+
     async def listen(self) -> None:
         """Ring for every NOTIFY until stopped, through any outage of the database."""
         while not self._stopping.is_set():

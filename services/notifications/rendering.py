@@ -1,18 +1,37 @@
 """From a template and a notice's numbers to what a person reads. A tenant's data is never a template."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_datetime, format_skeleton, get_timezone
+from babel.numbers import format_currency
+from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, meta, pass_context
+from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
-
-from shared.money import format_cents
 
 FOLDER: Final = Path(__file__).parent / "templates"
 FALLBACK: Final = "en"
+LOCALES: Final = ("en", "es")
+"""The languages every message is written in."""
+
+PARTS: Final = ("subject", "txt", "sms")
+"""The files of a message; its HTML is made from its text where it brings none of its own."""
+
+GIVEN: Final = frozenset({"tenant_name", "property_name", "today", "zone", "lang", "locale"})
+"""What every template may use beside its own context."""
+
+_AT_HOME: Final = {"en": "en_US", "es": "es_US"}
+"""A language without a country is read as it is written where our tenants live."""
+
+_ROW: Final = re.compile(r"^ {2,}(?P<label>[^:\n]{1,60}): (?P<value>.+)$")
 
 
 class NotRenderable(Exception):
@@ -26,6 +45,9 @@ class Rendered:
     subject: str
     text: str
     html: str
+    sms: str = ""
+    version: str = ""
+    """Which state of the template it was made from."""
 
 
 class Templates:
@@ -33,6 +55,7 @@ class Templates:
 
     def __init__(self, folder: Path = FOLDER) -> None:
         """Reads each template when it is first needed."""
+        self.folder = folder
         self._environment = SandboxedEnvironment(
             loader=FileSystemLoader(folder),
             undefined=StrictUndefined,
@@ -41,22 +64,69 @@ class Templates:
             lstrip_blocks=True,
             keep_trailing_newline=True,
         )
-        self._environment.filters["money"] = format_cents
-        self._environment.filters["day"] = _day
-        self._environment.filters["month"] = _month
+        self._environment.filters |= {
+            "money": money,
+            "day": _day,
+            "month": _month,
+            "moment": _moment,
+            "rows": rows,
+        }
+        self._versions: dict[tuple[str, str], str] = {}
 
     def render(self, template: str, locale: str, values: Mapping[str, Any]) -> Rendered:
-        """Subject, text and HTML; raises `NotRenderable` rather than leave a gap."""
+        """Subject, text, HTML and text message; raises `NotRenderable` rather than leave a gap."""
+        given = {**values, "locale": locale, "lang": self.language(template, locale)}
+        given["said"] = defaultdict(lambda: None, values)  # what of it is there; the others are just absent
         try:
-            subject = self._part(template, "subject", locale, values)
+            subject = " ".join(self._part(template, "subject", locale, given).split())
+            text = self._part(template, "txt", locale, given)
             return Rendered(
-                subject=" ".join(subject.split()),  # a header is one line, whatever a name contains
-                text=self._part(template, "txt", locale, values),
-                html=self._part(template, "html", locale, values),
+                subject=subject,  # a header is one line, whatever a name contains
+                text=text,
+                html=self._html(template, locale, given, subject, text),
+                sms=self._part(template, "sms", locale, given).strip(),
+                version=self.version(template, given["lang"]),
             )
         except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
             message = f"{template}: {type(error).__name__}: {error}"
             raise NotRenderable(message) from error
+
+    def render_digest(self, items: Sequence[Rendered], locale: str, values: Mapping[str, Any]) -> Rendered:
+        """Several messages to one person as one."""
+        return self.render("digest", locale, {**values, "messages": [asdict(item) for item in items]})
+
+    def page(self, name: str, locale: str, values: Mapping[str, Any]) -> str:
+        """A page that a browser shows."""
+        language = next(iter(_folders(locale)))
+        lang = language if (self.folder / language / f"{name}.html").exists() else _language(locale)
+        return self._part(name, "html", locale, {**values, "locale": locale, "lang": lang})
+
+    def language(self, template: str, locale: str) -> str:
+        """The folder a message in this locale really comes from."""
+        found = (folder for folder in _folders(locale) if (self.folder / folder / f"{template}.txt").exists())
+        return next(found, FALLBACK)
+
+    def version(self, template: str, language: str) -> str:
+        """What tells one state of a template from another: a digest of its files."""
+        key = (template, language)
+        if key not in self._versions:
+            files = sorted((self.folder / language).glob(f"{template}.*"))
+            self._versions[key] = sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:12]
+        return self._versions[key]
+
+    def variables(self, name: str) -> set[str]:
+        """Every variable a template file mentions, on whatever path through it."""
+        source, *_ = self._environment.loader.get_source(self._environment, name)  # type: ignore[union-attr]
+        return meta.find_undeclared_variables(self._environment.parse(source))
+
+    def _html(self, template: str, locale: str, given: Mapping[str, Any], subject: str, text: str) -> str:
+        own = [f"{folder}/{template}.html" for folder in _folders(locale)]
+        name = next((name for name in own if (self.folder / name).exists()), None)
+        if name is not None and name.startswith(f"{given['lang']}/"):
+            return self._environment.get_template(name).render(given)
+        return self._environment.get_template("message.html").render(
+            lang=given["lang"], title=subject, blocks=blocks(text)
+        )
 
     def _part(self, template: str, part: str, locale: str, values: Mapping[str, Any]) -> str:
         names = [f"{folder}/{template}.{part}" for folder in _folders(locale)]
@@ -69,15 +139,81 @@ class Templates:
 
 def _folders(locale: str) -> list[str]:
     """es-MX, then es, then English."""
-    language = locale.replace("_", "-").partition("-")[0].lower()
-    return list(dict.fromkeys([locale.replace("_", "-"), language, FALLBACK]))
+    return list(dict.fromkeys([locale.replace("_", "-"), _language(locale), FALLBACK]))
 
 
-def _day(text: str) -> str:
+def _language(locale: str) -> str:
+    return locale.replace("_", "-").partition("-")[0].lower()
+
+
+def babel_locale(locale: str) -> Locale:
+    """The conventions of a locale; those of English where nobody knows it."""
+    name = locale.replace("-", "_")
+    try:
+        return Locale.parse(_AT_HOME.get(name.lower(), name))
+    except (UnknownLocaleError, ValueError, TypeError):
+        return Locale.parse(_AT_HOME[FALLBACK])
+
+
+def _locale_of(context: Context) -> Locale:
+    """Of the language the text is written in: a German date in an English sentence helps nobody."""
+    locale, lang = str(context.get("locale", FALLBACK)), str(context.get("lang", FALLBACK))
+    return babel_locale(locale if _language(locale) == lang.partition("-")[0] else lang)
+
+
+@pass_context
+def money(context: Context, cents: int, currency: str = "USD") -> str:
+    """An amount as its reader writes it."""
+    return format_currency(Decimal(int(cents)) / 100, currency, locale=_locale_of(context))
+
+
+@pass_context
+def _day(context: Context, text: str) -> str:
     """The day as "1 September 2026": no order of numbers that another country reads otherwise."""
-    day = date.fromisoformat(text)
-    return f"{day.day} {day:%B %Y}"
+    locale, day = _locale_of(context), date.fromisoformat(str(text))
+    return format_date(day, "d MMMM y" if locale.language == "en" else "long", locale=locale)
 
 
-def _month(period: str) -> str:
-    return f"{date.fromisoformat(f'{period}-01'):%B %Y}"
+@pass_context
+def _month(context: Context, period: str) -> str:
+    """The month as "September 2026"; a period that is no month is shown as it is."""
+    if re.fullmatch(r"\d{4}-\d{2}", period) is None:
+        return period
+    locale = _locale_of(context)
+    return format_skeleton("yMMMM", date.fromisoformat(f"{period}-01"), locale=locale)
+
+
+@pass_context
+def _moment(context: Context, instant: str) -> str:
+    """A moment on the clock at the property: "Tue 1 Sep, 4:30 PM"."""
+    locale = _locale_of(context)
+    at = datetime.fromisoformat(str(instant))
+    zone = get_timezone(str(context.get("zone") or "UTC"))
+    pattern = "EEE d MMM, h:mm a" if locale.language == "en" else "EEE d MMM, HH:mm"
+    return format_datetime(at, pattern, tzinfo=zone, locale=locale)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A paragraph, or lines of "label: value" that belong into a table."""
+
+    lines: tuple[str, ...]
+    table: tuple[tuple[str, str], ...] = ()
+
+
+def blocks(text: str) -> list[Block]:
+    """The paragraphs of a plain text; indented "label: value" lines are a table."""
+    return [_block(part) for part in re.split(r"\n\s*\n", text.replace("\r\n", "\n").strip("\n"))]
+
+
+def rows(text: str) -> list[Block]:
+    """The same, for templates."""
+    return blocks(text)
+
+
+def _block(part: str) -> Block:
+    lines = tuple(line for line in part.split("\n") if line.strip())
+    matches = [_ROW.match(line) for line in lines]
+    if lines and all(matches):
+        return Block((), tuple((found["label"], found["value"]) for found in matches if found))
+    return Block(tuple(line.strip() for line in lines))

@@ -29,6 +29,120 @@ contacts: Final = sa.Table(
     sa.Column("channel", sa.Text, nullable=False, server_default="email"),
     sa.Column("time_zone", sa.Text),
     sa.Column("updated_at", _MOMENT, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False, server_default="tenant"),
+    sa.Column("phone_e164", sa.Text),
+    sa.Column("webhook_url", sa.Text),
+    sa.Column("webhook_secret", sa.Text),
+    sa.Column("sms_consent_at", _MOMENT),
+    sa.Column("sms_consent_source", sa.Text),
+    sa.Index("ix_contacts_phone_e164", "phone_e164"),
+    sa.Index("ix_contacts_email", sa.text("lower(email)")),
+)
+"""Tenants as leasing describes them, and people and systems the office added (`external`).
+
+`tenant_id` is the person's id here and in every table below, also where that person is no tenant.
+"""
+
+preferences: Final = sa.Table(
+    "preferences",
+    metadata,
+    sa.Column("tenant_id", sa.Uuid, primary_key=True),
+    sa.Column("category", sa.Text, primary_key=True),
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("enabled", sa.Boolean, nullable=False),
+    sa.Column("updated_at", _MOMENT, nullable=False),
+)
+
+quiet_hours: Final = sa.Table(
+    "quiet_hours",
+    metadata,
+    sa.Column("tenant_id", sa.Uuid, primary_key=True),
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("starts", sa.Time, nullable=False),
+    sa.Column("ends", sa.Time, nullable=False),
+    sa.Column("updated_at", _MOMENT, nullable=False),
+)
+
+suppressions: Final = sa.Table(
+    "suppressions",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("address", sa.Text, nullable=False),
+    sa.Column("scope", sa.Text, nullable=False, server_default="all"),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("until", _MOMENT),
+    sa.Column("created_at", _MOMENT, nullable=False),
+    sa.Column("lifted_at", _MOMENT),
+    sa.Column("lifted_by", sa.Text),
+    sa.Index(
+        "uq_suppressions_open",
+        "channel",
+        "address",
+        "scope",
+        unique=True,
+        postgresql_where=sa.text("lifted_at is null"),
+    ),
+)
+"""Closed addresses, in small letters; one that was opened again is kept, with when and by whom."""
+
+groups: Final = sa.Table(
+    "groups",
+    metadata,
+    sa.Column("group_id", sa.Uuid, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("created_at", _MOMENT, nullable=False),
+    sa.Index("uq_groups_name", sa.text("lower(name)"), unique=True),
+)
+"""Groups whose members somebody named; those that follow a rule have no row."""
+
+group_members: Final = sa.Table(
+    "group_members",
+    metadata,
+    sa.Column("group_id", sa.Uuid, sa.ForeignKey("groups.group_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column(
+        "tenant_id", sa.Uuid, sa.ForeignKey("contacts.tenant_id", ondelete="CASCADE"), primary_key=True
+    ),
+)
+
+subscriptions: Final = sa.Table(
+    "subscriptions",
+    metadata,
+    sa.Column("group_id", sa.Uuid, sa.ForeignKey("groups.group_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("event", sa.Text, primary_key=True, index=True),
+    sa.Column("channels", ARRAY(sa.Text), nullable=False, server_default="{}"),
+)
+"""Which group hears of which event; no channels means each member's own."""
+
+premises: Final = sa.Table(
+    "premises",
+    metadata,
+    sa.Column("subject_id", sa.Uuid, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("said_at", _MOMENT, nullable=False),
+)
+"""What became of the invoices and alerts that messages are about; the newest word counts."""
+
+delivery_events: Final = sa.Table(
+    "delivery_events",
+    metadata,
+    sa.Column("provider", sa.Text, primary_key=True),
+    sa.Column("event_key", sa.Text, primary_key=True),
+    sa.Column("delivery_id", sa.Uuid, nullable=False),
+    sa.Column("received_at", _MOMENT, nullable=False),
+)
+"""What providers told us, once each however often they say it."""
+
+inbound_texts: Final = sa.Table(
+    "inbound_texts",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("provider_id", sa.Text, nullable=False, unique=True),
+    sa.Column("phone", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("answer", sa.Text, nullable=False),
+    sa.Column("received_at", _MOMENT, nullable=False),
 )
 
 properties: Final = sa.Table(
@@ -65,6 +179,8 @@ notifications: Final = sa.Table(
     sa.Column("correlation_id", sa.Uuid, nullable=False),
     sa.Column("context", JSONB, nullable=False),
     sa.Column("created_at", _MOMENT, nullable=False),
+    sa.Column("criticality", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("expires_at", _MOMENT),
     sa.Index("ix_notifications_tenant_id_id", "tenant_id", "id"),
 )
 
@@ -87,10 +203,29 @@ deliveries: Final = sa.Table(
     sa.Column("sent_at", _MOMENT),
     sa.Column("last_error", sa.Text),
     sa.Column("updated_at", _MOMENT, nullable=False),
+    sa.Column("digest_key", sa.Text),
+    sa.Column("merged_into", sa.Uuid),
+    sa.Column("rendered", JSONB),
+    sa.Column("read_at", _MOMENT),
+    sa.Column("archived_at", _MOMENT),
     sa.UniqueConstraint("notification_id", "channel"),
     sa.Index(
-        "ix_deliveries_due", "next_attempt_at", postgresql_where=sa.text("state in ('queued', 'retry_wait')")
+        "ix_deliveries_due",
+        "channel",
+        "next_attempt_at",
+        postgresql_where=sa.text("state in ('queued', 'retry_wait')"),
     ),
+    sa.Index(
+        "ix_deliveries_digest",
+        "digest_key",
+        "channel",
+        postgresql_where=sa.text("state = 'queued' and digest_key is not null"),
+    ),
+    sa.Index("ix_deliveries_merged_into", "merged_into", postgresql_where=sa.text("merged_into is not null")),
+    sa.Index(
+        "ix_deliveries_doubtful", "updated_at", postgresql_where=sa.text("state in ('unknown', 'bounced')")
+    ),
+    sa.Index("ix_deliveries_inbox", "tenant_id", "id", postgresql_where=sa.text("channel = 'in_app'")),
     sa.Index("ix_deliveries_sending", "locked_until", postgresql_where=sa.text("state = 'sending'")),
     sa.Index("ix_deliveries_awaiting", "tenant_id", postgresql_where=sa.text("state = 'awaiting_contact'")),
 )

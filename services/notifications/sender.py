@@ -1,4 +1,4 @@
-"""The sender: takes queued e-mails one by one, hands each to the mail server, records what came of it.
+"""A sender: takes the queued deliveries of one channel one by one, hands each over, records what came of it.
 
 No transaction is open while the network is used: a claim commits before, its outcome after. Each
 connection claims a single e-mail at a time, so that a process that dies leaves at most as many in
@@ -10,11 +10,14 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
+from uuid import UUID
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from services.notifications.aftermath import follow_up
+from services.notifications.dispatch import TooLong, Unsubscribe, decide_again, parcel, render_all
 from services.notifications.domain.attempts import (
     Doubt,
     Outcome,
@@ -23,16 +26,14 @@ from services.notifications.domain.attempts import (
     after_attempt,
     crash_outcome,
     expired,
+    withheld,
 )
 from services.notifications.domain.deliveries import Channel, State
-from services.notifications.gateways.mail import Mail
-from services.notifications.gateways.smtp import Mailer, MailServerDown
+from services.notifications.gateways.carrier import Carrier, CarrierDown, Parcel
 from services.notifications.rendering import NotRenderable, Rendered, Templates
 from services.notifications.schema import WAKE_CHANNEL
 from services.notifications.store import deliveries
 from services.notifications.store.deliveries import Claimed
-from shared.contracts.base import Fact
-from shared.contracts.notifications import NotificationDelivered, NotificationFailed
 from shared.messaging.envelope import Envelope
 from shared.messaging.errors import ErrorKind, classify, describe
 from shared.messaging.transaction import Transactions, Tx, command_envelope
@@ -47,7 +48,7 @@ IDLE_SECONDS: Final = 30.0
 LAST_TRIES: Final = 5
 """How often an outcome is still tried to be recorded once the process is to end."""
 
-OUR_FAULTS: Final = frozenset({"authentication_refused", "sender_refused"})
+OUR_FAULTS: Final = frozenset({"authentication_refused", "sender_refused", "sms_our_fault"})
 """The server is well and does not want us: somebody must change a setting."""
 
 log = structlog.get_logger()
@@ -61,6 +62,8 @@ class Sending:
     lease: timedelta = timedelta(seconds=30)
     after_crash: Doubt = Doubt.RESEND
     after_drop: Doubt = Doubt.HOLD
+    reports: bool = False
+    """Whether the provider says later what was delivered, so that having handed it over is not the end."""
     poll_seconds: float = 1.0
     outage_pauses: Sequence[float] = OUTAGE_PAUSES
 
@@ -68,38 +71,47 @@ class Sending:
 class SenderMetrics:
     """What the sender counts."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, channel: Channel = Channel.EMAIL) -> None:
         """Register with the service's own registry."""
         self.attempts = Counter(
-            "propman_email_attempts_total",
-            "E-mails tried, by what came of it.",
+            f"propman_{channel}_attempts_total",
+            f"Messages tried by {channel}, by what came of it.",
             ["result"],
             registry=registry,
         )
-        self.paused = Gauge("propman_email_paused", "1 while the mail server is down.", registry=registry)
+        self.paused = Gauge(
+            f"propman_{channel}_paused", f"1 while nothing can be sent by {channel}.", registry=registry
+        )
 
 
 class Sender:
-    """Sends one service's e-mails for as long as it runs; any number of them share the work."""
+    """Sends one channel's messages for as long as it runs; any number of them share the work."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - composed in one place, by name
         self,
         *,
         transactions: Transactions,
         dsn: str,
-        mailer: Callable[[], Mailer],
+        mailer: Callable[[], Carrier],
         templates: Templates,
         metrics: SenderMetrics,
         sending: Sending,
+        channel: Channel = Channel.EMAIL,
+        unsubscribe: Unsubscribe | None = None,
+        wake: WakeUp | None = None,
     ) -> None:
-        """`mailer` makes a connection of its own for each that is wanted."""
+        """`mailer` makes a connection of its own for each that is wanted; others may share the bell."""
         self._transactions = transactions
         self._clock = transactions.clock
         self._mailer = mailer
         self._templates = templates
         self._metrics = metrics
         self._sending = sending
-        self._wake = WakeUp(dsn, WAKE_CHANNEL)
+        self._channel = channel
+        self._unsubscribe = unsubscribe
+        self._texts: dict[UUID, dict[str, Any]] = {}
+        self._own_wake = wake is None
+        self._wake = wake or WakeUp(dsn, WAKE_CHANNEL)
         self._server_up = asyncio.Event()
         self._server_up.set()
         self._failures = 0
@@ -108,13 +120,16 @@ class Sender:
     async def run(self) -> None:
         """Send until stopped, whatever goes down meanwhile."""
         workers = [self._work() for _ in range(self._sending.connections)]
-        await asyncio.gather(self._wake.listen(), self._keep_house(), *workers)
+        ears = [self._wake.listen()] if self._own_wake else []
+        await asyncio.gather(*ears, self._keep_house(), *workers)
 
     def stop(self) -> None:
         """Finish the e-mails that are being handed over, take no more, and return from `run`."""
         self._stopping.set()
         self._server_up.set()
-        self._wake.stop()
+        if self._own_wake:
+            self._wake.stop()
+        self._wake.ring()
 
     async def _work(self) -> None:
         mailer = self._mailer()
@@ -125,7 +140,7 @@ class Sender:
         finally:
             await mailer.close()
 
-    async def _work_once(self, mailer: Mailer) -> None:
+    async def _work_once(self, mailer: Carrier) -> None:
         ticket = self._wake.ticket
         try:
             if self._stopping.is_set() or await self.send_next(mailer):
@@ -137,42 +152,70 @@ class Sender:
         if not await self._wake.after(ticket, IDLE_SECONDS):
             await mailer.close()
 
-    async def send_next(self, mailer: Mailer) -> bool:
+    async def send_next(self, mailer: Carrier) -> bool:
         """Send the e-mail that has waited longest; False when none is due."""
         at = self._clock.now()
         async with self._transactions.engine.begin() as connection:
-            claimed = await deliveries.claim_next(connection, at, self._sending.lease)
+            claimed = await deliveries.claim_next(connection, at, self._sending.lease, self._channel)
         if claimed is None:
             return False
-        outcome = await self._attempt(mailer, claimed, at)
+        outcome = await self._deal_with(mailer, claimed, at)
         self._metrics.attempts.labels(outcome.result).inc()
-        await self._settle(claimed, outcome)
         if outcome.result is Result.NOT_HANDED_OVER:
             await self._wait_out(mailer, outcome)
         else:
             self._failures = 0
         return True
 
-    async def _attempt(self, mailer: Mailer, claimed: Claimed, at: datetime) -> Outcome:
+    async def _deal_with(self, mailer: Carrier, claimed: Claimed, at: datetime) -> Outcome:
+        """Send it if it is still to be sent, and record what came of that."""
         if claimed.expires_at <= at:
-            return expired()
+            outcome = expired()
+            await self._settle(claimed, outcome)
+            return outcome
+        decision = decide_again(claimed, at)
+        if decision.state is not State.QUEUED or decision.not_before is not None:
+            outcome, step = withheld(decision)
+            await self._settle(claimed, outcome, step=step)
+            return outcome
+        outcome = await self._attempt(mailer, claimed, at)
+        await self._settle(claimed, outcome)
+        return outcome
+
+    async def _attempt(self, mailer: Carrier, claimed: Claimed, at: datetime) -> Outcome:
         try:
-            text = render(self._templates, claimed)
+            items = await self._together(claimed, at) if claimed.digest_key else [claimed]
+            text = render_all(self._templates, items, at)
+            wrapped = parcel(claimed, text, at, self._unsubscribe)
         except NotRenderable as error:
             log.error(  # noqa: TRY400 - the sentence says it
                 "notification_not_renderable", notification_id=str(claimed.notification_id), error=str(error)
             )
             return Outcome(Result.REFUSED, "not_renderable", str(error))
-        mail = Mail(claimed.id, claimed.address, text.subject, text.text, text.html, claimed.created_at)
-        return await mailer.send(mail)
+        except TooLong as error:
+            return Outcome(Result.REFUSED, "too_long", str(error))
+        self._texts[claimed.id] = _kept(wrapped, text, claimed.locale)
+        return await mailer.send(wrapped)
 
-    async def _settle(self, claimed: Claimed, outcome: Outcome) -> None:
-        """Record an outcome, waiting for a database that is down: the e-mail may be out already."""
+    async def _together(self, claimed: Claimed, at: datetime) -> list[Claimed]:
+        """Everything that waits for the same person in the same digest, as far as it is still true."""
+        async with self._transactions.engine.begin() as connection:
+            others = [
+                item
+                for item in await deliveries.siblings(connection, claimed)
+                if decide_again(item, at).state is State.QUEUED
+            ]
+            if others:
+                await deliveries.merge(connection, claimed, [item.id for item in others], at)
+        return [claimed, *others]
+
+    async def _settle(self, claimed: Claimed, outcome: Outcome, *, step: Step | None = None) -> None:
+        """Record an outcome, waiting for a database that is down: the message may be out already."""
         tries = 0
         while True:
             try:
                 async with self._transactions.begin(_cause(claimed)) as tx:
-                    await self._record(tx, claimed, outcome, self._sending.after_drop)
+                    await self._record(tx, claimed, outcome, self._sending.after_drop, step)
             except Exception as error:
                 tries += 1
                 if classify(error) is ErrorKind.DEFECT or (self._stopping.is_set() and tries > LAST_TRIES):
@@ -182,8 +225,10 @@ class Sender:
             else:
                 return
 
-    async def _record(self, tx: Tx, claimed: Claimed, outcome: Outcome, doubt: Doubt) -> None:
-        step = after_attempt(
+    async def _record(
+        self, tx: Tx, claimed: Claimed, outcome: Outcome, doubt: Doubt, step: Step | None = None
+    ) -> None:
+        step = step or after_attempt(
             outcome,
             attempts=claimed.attempts + 1,
             at=tx.at,
@@ -191,13 +236,14 @@ class Sender:
             doubt=doubt,
             spread=random.random(),
         )
-        if not await deliveries.settle(tx.connection, claimed, step, outcome, tx.at):
+        text = self._texts.pop(claimed.id, None)
+        if not await deliveries.settle(tx.connection, claimed, step, outcome, tx.at, text):
             log.warning("claim_lost", delivery_id=str(claimed.id), result=outcome.result)
             return
-        if (fact := _fact(claimed, step, tx.at)) is not None:
-            tx.emit(fact)
+        await follow_up(tx, claimed, step, outcome, told=not self._sending.reports)
         log.info(
-            "email_attempted",
+            "delivery_attempted",
+            channel=self._channel,
             delivery_id=str(claimed.id),
             correlation_id=str(claimed.correlation_id),
             result=outcome.result,
@@ -205,7 +251,7 @@ class Sender:
             reason=outcome.reason,
         )
 
-    async def _wait_out(self, mailer: Mailer, outcome: Outcome) -> None:
+    async def _wait_out(self, mailer: Carrier, outcome: Outcome) -> None:
         """Stop all sending until the server takes a connection again; one worker probes for all."""
         if not self._server_up.is_set():
             await self._server_up.wait()
@@ -213,24 +259,24 @@ class Sender:
         self._server_up.clear()
         self._metrics.paused.set(1)
         say = log.error if outcome.reason in OUR_FAULTS else log.warning
-        say("email_paused", reason=outcome.reason, detail=outcome.detail)
+        say("sending_paused", channel=self._channel, reason=outcome.reason, detail=outcome.detail)
         try:
             while not self._stopping.is_set() and not await self._probe(mailer):
                 pass
         finally:
             self._server_up.set()
             self._metrics.paused.set(0)
-        log.info("email_resumed")
+        log.info("sending_resumed", channel=self._channel)
 
-    async def _probe(self, mailer: Mailer) -> bool:
+    async def _probe(self, mailer: Carrier) -> bool:
         pauses = self._sending.outage_pauses
         await self._sleep(pauses[min(self._failures, len(pauses) - 1)])
         self._failures += 1
         try:
             await mailer.connect()
-        except MailServerDown as down:
+        except CarrierDown as down:
             say = log.error if down.reason in OUR_FAULTS else log.info
-            say("email_still_paused", reason=down.reason, detail=down.detail)
+            say("sending_still_paused", channel=self._channel, reason=down.reason, detail=down.detail)
             return False
         return True
 
@@ -239,7 +285,7 @@ class Sender:
             try:
                 await self.recover()
                 async with self._transactions.engine.connect() as connection:
-                    if await deliveries.anything_due(connection, self._clock.now()):
+                    if await deliveries.anything_due(connection, self._clock.now(), self._channel):
                         self._wake.ring()
             except Exception as error:  # noqa: BLE001 - the database is down: nothing to do until it is back
                 log.info("sender_waits_for_database", error=describe(error))
@@ -249,7 +295,7 @@ class Sender:
         """Decide about e-mails whose worker died in the middle; returns how many there were."""
         at = self._clock.now()
         async with self._transactions.engine.connect() as connection:
-            lost = await deliveries.abandoned(connection, at)
+            lost = await deliveries.abandoned(connection, at, self._channel)
         for claimed in lost:
             async with self._transactions.begin(_cause(claimed)) as tx:
                 await self._record(tx, claimed, crash_outcome(), self._sending.after_crash)
@@ -263,30 +309,12 @@ class Sender:
             return
 
 
-def render(templates: Templates, claimed: Claimed) -> Rendered:
-    """The text of a claimed delivery, from what is known of its tenant and property now."""
-    names = {"tenant_name": claimed.tenant_name, "property_name": claimed.property_name}
-    return templates.render(claimed.template, claimed.locale, {**claimed.context, **names})
+def _kept(wrapped: Parcel, text: Rendered, locale: str) -> dict[str, Any]:
+    """The text as it went out, and what it was made from."""
+    said = {"sms": wrapped.sms} if wrapped.sms else {"subject": text.subject, "text": text.text}
+    return {**said, "locale": locale, "version": text.version}
 
 
 def _cause(claimed: Claimed) -> Envelope:
-    """What is said about an e-mail belongs to the story of the message that it is about."""
-    return command_envelope("notifications.send_email", claimed.correlation_id, claimed.source_message_id)
-
-
-def _fact(claimed: Claimed, step: Step, at: datetime) -> Fact | None:
-    about = {
-        "delivery_id": claimed.id,
-        "notification_id": claimed.notification_id,
-        "tenant_id": claimed.tenant_id,
-        "channel": Channel.EMAIL.value,
-        "category": claimed.category,
-        "template": claimed.template,
-        "attempts": claimed.attempts + int(step.burnt),
-    }
-    if step.state is State.SENT:
-        return NotificationDelivered.model_validate(about | {"delivered_at": at})
-    if step.state in {State.FAILED_PERMANENT, State.FAILED_EXPIRED}:
-        failed = {"state": step.state.value, "reason": step.reason, "failed_at": at}
-        return NotificationFailed.model_validate(about | failed)
-    return None
+    """What is said about a delivery belongs to the story of the message that it is about."""
+    return command_envelope("notifications.send", claimed.correlation_id, claimed.source_message_id)

@@ -34,7 +34,16 @@ from services.notifications.domain.notices import (
 
 AT = datetime(2026, 9, 1, 6, 0, tzinfo=UTC)
 TENANT = UUID(int=1)
-FINAL = {State.DELIVERED, State.FAILED_PERMANENT, State.FAILED_EXPIRED, State.SKIPPED}
+FINAL = {
+    State.FAILED_PERMANENT,
+    State.FAILED_EXPIRED,
+    State.SKIPPED,
+    State.SUPPRESSED,
+    State.CANCELED,
+    State.MERGED,
+    State.BOUNCED,
+    State.COMPLAINED,
+}
 
 
 def state_after(result: Result, doubt: Doubt = Doubt.HOLD) -> State:
@@ -48,6 +57,10 @@ def test_every_state_says_where_it_may_go() -> None:
 
 def test_a_final_state_leads_nowhere() -> None:
     assert {state for state, following in FORWARD.items() if not following} == FINAL
+
+
+def test_what_was_delivered_can_only_be_complained_of() -> None:
+    assert FORWARD[State.DELIVERED] == {State.COMPLAINED}
 
 
 def test_an_email_that_was_sent_is_never_sending_again() -> None:

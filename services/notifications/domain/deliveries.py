@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from services.notifications.domain.contacts import Contact, is_address
+from services.notifications.domain.contacts import Contact, is_address, is_phone, is_webhook
 
 
 class Channel(StrEnum):
@@ -13,6 +14,10 @@ class Channel(StrEnum):
 
     EMAIL = "email"
     IN_APP = "in_app"
+    SMS = "sms"
+    WEBHOOK = "webhook"
+    CONSOLE = "console"
+    """Printed by the running service, for development; never chosen but by name."""
 
 
 class State(StrEnum):
@@ -28,6 +33,16 @@ class State(StrEnum):
     FAILED_PERMANENT = "failed_permanent"
     FAILED_EXPIRED = "failed_expired"
     SKIPPED = "skipped"
+    """A rule said no; the reason says which."""
+    SUPPRESSED = "suppressed"
+    """The address is closed: a bounce, a complaint, STOP, an unsubscription."""
+    CANCELED = "canceled"
+    """Not true any more before it was sent."""
+    MERGED = "merged"
+    """Part of a digest, whose delivery `merged_into` names."""
+    BOUNCED = "bounced"
+    """Taken over, and reported as undeliverable afterwards."""
+    COMPLAINED = "complained"
 
 
 class NotForward(Exception):
@@ -39,11 +54,23 @@ class NotForward(Exception):
         self.wanted = wanted
 
 
+_WITHHELD: Final = frozenset({State.SKIPPED, State.SUPPRESSED, State.CANCELED, State.FAILED_EXPIRED})
+"""What a decision against sending leads to, whenever it is made."""
+
 FORWARD: Final[Mapping[State, frozenset[State]]] = {
-    State.AWAITING_CONTACT: frozenset({State.QUEUED, State.SKIPPED}),
-    State.QUEUED: frozenset({State.SENDING}),
+    State.AWAITING_CONTACT: frozenset({State.QUEUED}) | _WITHHELD,
+    State.QUEUED: frozenset({State.SENDING, State.MERGED, State.CANCELED}),
     # A worker whose lease ran out may still learn what came of it, and then its word counts.
-    State.RETRY_WAIT: frozenset({State.SENDING, State.SENT, State.FAILED_PERMANENT}),
+    State.RETRY_WAIT: frozenset(
+        {
+            State.SENDING,
+            State.SENT,
+            State.FAILED_PERMANENT,
+            State.CANCELED,
+            State.DELIVERED,
+            State.BOUNCED,
+        }
+    ),
     State.SENDING: frozenset(
         {
             State.QUEUED,  # only when nothing was handed to the server
@@ -51,19 +78,34 @@ FORWARD: Final[Mapping[State, frozenset[State]]] = {
             State.UNKNOWN,
             State.SENT,
             State.FAILED_PERMANENT,
-            State.FAILED_EXPIRED,
+            State.DELIVERED,  # a provider's report may overtake our own record
+            State.BOUNCED,
         }
-    ),
-    State.UNKNOWN: frozenset({State.SENT, State.FAILED_PERMANENT}),
-    State.SENT: frozenset({State.DELIVERED}),
-    State.DELIVERED: frozenset(),
+    )
+    | _WITHHELD,
+    State.UNKNOWN: frozenset({State.SENT, State.FAILED_PERMANENT, State.DELIVERED, State.BOUNCED}),
+    State.SENT: frozenset({State.DELIVERED, State.BOUNCED, State.COMPLAINED}),
+    State.DELIVERED: frozenset({State.COMPLAINED}),
     State.FAILED_PERMANENT: frozenset(),
     State.FAILED_EXPIRED: frozenset(),
     State.SKIPPED: frozenset(),
+    State.SUPPRESSED: frozenset(),
+    State.CANCELED: frozenset(),
+    State.MERGED: frozenset(),
+    State.BOUNCED: frozenset(),
+    State.COMPLAINED: frozenset(),
 }
 
 RETRYABLE: Final = frozenset(
-    {State.UNKNOWN, State.RETRY_WAIT, State.FAILED_PERMANENT, State.FAILED_EXPIRED, State.SKIPPED}
+    {
+        State.UNKNOWN,
+        State.RETRY_WAIT,
+        State.FAILED_PERMANENT,
+        State.FAILED_EXPIRED,
+        State.SKIPPED,
+        State.SUPPRESSED,
+        State.BOUNCED,
+    }
 )
 """What a person may put back in the queue by hand: the one way back, never taken by the machine."""
 
@@ -90,6 +132,8 @@ class Beginning:
     state: State
     address: str | None = None
     reason: str | None = None
+    not_before: datetime | None = None
+    """Queued, and not to be sent until then; None means at once."""
 
 
 AWAITING: Final = Beginning(State.AWAITING_CONTACT)
@@ -98,6 +142,7 @@ SHOWN: Final = Beginning(State.DELIVERED)
 
 _NO_ADDRESS: Final = Beginning(State.SKIPPED, reason=NO_ADDRESS)
 _BAD_ADDRESS: Final = Beginning(State.SKIPPED, reason=BAD_ADDRESS)
+_USABLE: Final = {Channel.EMAIL: is_address, Channel.SMS: is_phone, Channel.WEBHOOK: is_webhook}
 
 
 def begin_email(contact: Contact | None) -> Beginning:
@@ -109,6 +154,13 @@ def begin_email(contact: Contact | None) -> Beginning:
 
 def begin_email_to(address: str | None) -> Beginning:
     """The same for an address, whosoever it is."""
+    return begin_at(Channel.EMAIL, address)
+
+
+def begin_at(channel: Channel, address: str | None) -> Beginning:
+    """Queued where a channel's address can be used, else skipped with the reason."""
+    if channel not in _USABLE:
+        return Beginning(State.QUEUED, str(channel))
     if not address:
         return _NO_ADDRESS
-    return Beginning(State.QUEUED, address) if is_address(address) else _BAD_ADDRESS
+    return Beginning(State.QUEUED, address) if _USABLE[channel](address) else _BAD_ADDRESS

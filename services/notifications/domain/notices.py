@@ -2,15 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from services.notifications.domain.decisions import Telling
 from services.notifications.domain.deliveries import Channel
+from services.notifications.domain.kinds import Criticality
 
 ALL_TENANTS: Final = "All Tenants"
 TENANTS_OF: Final = "Tenants of "
+OVERDUE: Final = "Tenants with an overdue invoice"
 
-BOTH: Final = (Channel.EMAIL, Channel.IN_APP)
+SHARED_ADDRESS: Final = "shared_address"
+"""Somebody else who is told the same thing at the same time has this address too."""
 LONGEST_SUBJECT: Final = 200
 
 
@@ -36,8 +41,48 @@ class Notice:
     """JSON: numbers, ids and money, from which the text is made when it is sent."""
     tenant_id: UUID | None = None
     address: str | None = None
-    """For a recipient who is no tenant."""
-    channels: tuple[Channel, ...] = BOTH
+    """For a recipient who is nobody we know."""
+    channels: tuple[Channel, ...] | None = None
+    """Where a person chose them; None for what the recipient and the urgency say."""
+    property_id: UUID | None = None
+    criticality: Criticality = Criticality.NORMAL
+    expires_at: datetime | None = None
+    """When it is of no use any more."""
+    untrue: str | None = None
+    """Why it is not true any more, though it was when it was said."""
+
+    @property
+    def telling(self) -> Telling:
+        """What of it the decision cares for."""
+        return Telling(self.template, self.category, self.criticality, self.expires_at, self.untrue)
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Something that groups of the office may have subscribed to."""
+
+    event: str
+    subject_id: UUID
+    source_message_id: UUID
+    correlation_id: UUID
+    context: str
+    """JSON, as for a notice."""
+    property_id: UUID | None = None
+
+
+def office_notice(news: News, person: UUID, channels: tuple[Channel, ...] | None) -> Notice:
+    """What a subscriber is told of an event, once."""
+    return Notice(
+        category="office",
+        template="office",
+        dedup_key=dedup_key(f"office.{news.event}", news.subject_id, person),
+        source_message_id=news.source_message_id,
+        correlation_id=news.correlation_id,
+        context=news.context,
+        tenant_id=person,
+        channels=channels,
+        property_id=news.property_id,
+    )
 
 
 def dedup_key(template: str, subject_id: UUID, recipient: object) -> str:
@@ -68,6 +113,11 @@ def property_of_group(group: str, properties: Sequence[tuple[UUID, str]]) -> lis
     return found
 
 
+def is_overdue_group(group: str) -> bool:
+    """Whether this is the group of those who owe."""
+    return group.strip().casefold() == OVERDUE.casefold()
+
+
 def group_names(properties: Sequence[tuple[UUID, str]]) -> list[str]:
-    """Every group there is."""
-    return [ALL_TENANTS, *(f"{TENANTS_OF}{name}" for _, name in properties)]
+    """Every group that follows a rule, and so always has the members of the moment."""
+    return [ALL_TENANTS, OVERDUE, *(f"{TENANTS_OF}{name}" for _, name in properties)]

@@ -26,6 +26,8 @@ class Mail:
     text: str
     html: str
     written_at: datetime
+    unsubscribe: str | None = None
+    """An https address where one POST ends this kind of mail (RFC 8058)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,9 @@ def mail_bytes(mail: Mail, sender: Sender) -> bytes:
     message["Date"] = format_datetime(mail.written_at)
     message["Message-ID"] = message_id(mail.delivery_id, sender)
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers, please
+    if mail.unsubscribe:
+        message["List-Unsubscribe"] = f"<{mail.unsubscribe}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(mail.text)
     message.add_alternative(mail.html, subtype="html")
     return message.as_bytes()

@@ -3,12 +3,14 @@
 import asyncio
 import re
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Final
 
 import aiosmtplib
 from typing_extensions import override
 
 from services.notifications.domain.attempts import Outcome, Result
+from services.notifications.domain.suppressions import Why
+from services.notifications.gateways.carrier import Carrier, CarrierDown, Parcel
 from services.notifications.gateways.mail import Mail, Sender, Unsendable, mail_bytes
 from services.notifications.gateways.smtp_url import MailServer, StartTls
 
@@ -16,33 +18,13 @@ _START_TLS: Final[dict[StartTls, bool | None]] = {"auto": None, "required": True
 _LEADING_DOT: Final = re.compile(rb"(?m)^\.")
 _ADDRESS: Final = re.compile(r"[^\s<>]+@[^\s<>]+")
 _QUEUE_ID: Final = re.compile(r"queued as <?([\w.@-]+)>?", re.IGNORECASE)
+_NO_SUCH_MAILBOX: Final = re.compile(r"\b5\.1\.(?:1|2|3|6|10)\b")
+"""RFC 3463 and RFC 7505: about the address itself. A 5.7.x is about policy and closes nothing."""
 _CLOSING: Final = 421
 """The server is about to close the connection; it is no judgement of the message."""
 
 
-class MailServerDown(Exception):
-    """No connection can be had, for a reason that is a stable word."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail
-
-
-class Mailer(Protocol):
-    """Something that sends one e-mail at a time."""
-
-    async def connect(self) -> None:
-        """Be ready to send; raises `MailServerDown`."""
-
-    async def send(self, mail: Mail) -> Outcome:
-        """Send one e-mail; never raises for what a server can do."""
-
-    async def close(self) -> None:
-        """Let go of the connection."""
-
-
-class SmtpMailer(Mailer):
+class SmtpMailer(Carrier):
     """One connection to one mail server; not for use by two tasks at once."""
 
     def __init__(self, server: MailServer, sender: Sender, *, timeout: float = 20.0) -> None:
@@ -75,25 +57,34 @@ class SmtpMailer(Mailer):
                 await client.connect()
         except aiosmtplib.SMTPAuthenticationError as error:
             client.close()
-            raise MailServerDown("authentication_refused", _reply(error)) from error
+            raise CarrierDown("authentication_refused", _reply(error)) from error
         except aiosmtplib.SMTPResponseException as error:
             client.close()
-            raise MailServerDown("connection_refused", _reply(error)) from error
+            raise CarrierDown("connection_refused", _reply(error)) from error
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             client.close()
-            raise MailServerDown("unreachable", type(error).__name__) from error
+            raise CarrierDown("unreachable", type(error).__name__) from error
         self._client = client
         return client
 
     @override
-    async def send(self, mail: Mail) -> Outcome:
+    async def send(self, parcel: Parcel) -> Outcome:
+        mail = Mail(
+            parcel.delivery_id,
+            parcel.address,
+            parcel.subject,
+            parcel.text,
+            parcel.html,
+            parcel.written_at,
+            parcel.unsubscribe,
+        )
         try:
             content = mail_bytes(mail, self._sender)
         except Unsendable as error:
             return Outcome(Result.REFUSED, "unsendable", _without_addresses(str(error)))
         try:
             client = await self._connected()
-        except MailServerDown as down:
+        except CarrierDown as down:
             return Outcome(Result.NOT_HANDED_OVER, down.reason, down.detail)
         conversation = _Conversation(client, self._sender.address, self._timeout)
         outcome = await conversation.hold(mail.recipient, content)
@@ -183,7 +174,8 @@ def _refused(what: str, code: int, message: str, *, answered: bool = False) -> O
     if code == _CLOSING and not answered:
         return Outcome(Result.NOT_HANDED_OVER, "server_closing", _detail(code, message))
     if code >= 500:
-        return Outcome(Result.REFUSED, f"{what}_refused", _detail(code, message))
+        closes = Why.HARD_BOUNCE if what == "recipient" and _NO_SUCH_MAILBOX.search(message) else None
+        return Outcome(Result.REFUSED, f"{what}_refused", _detail(code, message), closes=closes)
     return Outcome(Result.POSTPONED, f"{what}_postponed", _detail(code, message))
 
 

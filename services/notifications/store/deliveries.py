@@ -1,30 +1,34 @@
 """How deliveries move: queued when a contact arrives, claimed, settled, recovered, tried again."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notifications.domain.attempts import LIFETIME, Outcome, Result, Step
-from services.notifications.domain.deliveries import Beginning, State, states_before
+from services.notifications.domain.contacts import Contact
+from services.notifications.domain.deliveries import Channel, State, states_before
+from services.notifications.domain.kinds import Criticality
+from services.notifications.domain.suppressions import Suppression
 from services.notifications.schema import (
-    WAKE_CHANNEL,
     contacts,
     deliveries,
     delivery_history,
     notifications,
     properties,
 )
+from services.notifications.store.contact_rows import contact_columns, split_contact, suppressed_of
+from services.notifications.store.premises import standing_of_notice
+from services.notifications.store.waiting import wake_senders
 from shared.identity import new_id
 
 _DUE: Final = deliveries.c.state.in_([sa.literal_column("'queued'"), sa.literal_column("'retry_wait'")])
 _SENDING: Final = deliveries.c.state == sa.literal_column("'sending'")
-_AWAITING: Final = deliveries.c.state == sa.literal_column("'awaiting_contact'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,49 +51,23 @@ class Claimed:
     locale: str
     tenant_name: str
     property_name: str
+    channel: Channel
+    criticality: Criticality
+    useless_at: datetime | None
+    """When the notification itself is old news."""
+    reason: str | None
+    digest_key: str | None
+    zone: str | None
+    """Of the property it is about."""
+    standing: Mapping[str, str]
+    """What became of the things it is about."""
+    webhook_secret: str | None
+    contact: Contact | None
+    closed: tuple[Suppression, ...]
+    """What is closed of the address it goes to."""
 
 
-async def awaited(connection: AsyncConnection, tenant_ids: Collection[UUID]) -> list[UUID]:
-    """Which of these tenants some delivery waits for to become known."""
-    found = (
-        sa.select(deliveries.c.tenant_id)
-        .distinct()
-        .where(
-            deliveries.c.tenant_id == sa.func.any(sa.bindparam("tenant_ids", type_=ARRAY(sa.Uuid))), _AWAITING
-        )
-    )
-    rows = await connection.scalars(found, {"tenant_ids": list(tenant_ids)})
-    return [tenant_id for tenant_id in rows if tenant_id is not None]
-
-
-async def queue_awaiting(
-    connection: AsyncConnection, tenant_id: UUID, beginning: Beginning, at: datetime
-) -> int:
-    """Let what waited for a contact go on; returns how many deliveries did."""
-    queued = beginning.state is State.QUEUED
-    moved = await connection.execute(
-        sa.update(deliveries)
-        .where(deliveries.c.tenant_id == tenant_id, _AWAITING)
-        .values(
-            state=beginning.state,
-            reason=beginning.reason,
-            address=beginning.address,
-            next_attempt_at=at if queued else None,
-            expires_at=at + LIFETIME if queued else None,
-            updated_at=at,
-        )
-    )
-    if queued and moved.rowcount:
-        await wake_senders(connection)
-    return moved.rowcount
-
-
-async def wake_senders(connection: AsyncConnection) -> None:
-    """Tell the senders, when this transaction commits, that there is work."""
-    await connection.execute(sa.select(sa.func.pg_notify(WAKE_CHANNEL, "")))
-
-
-def _with_what_it_says(delivery: sa.FromClause) -> sa.Select[Any]:
+def with_what_it_says(delivery: sa.FromClause) -> sa.Select[Any]:
     """Delivery rows together with all that their text is made from."""
     notice = notifications.c
     return (
@@ -110,6 +88,14 @@ def _with_what_it_says(delivery: sa.FromClause) -> sa.Select[Any]:
             sa.func.coalesce(contacts.c.locale, "en").label("locale"),
             sa.func.coalesce(contacts.c.name, "").label("tenant_name"),
             sa.func.coalesce(properties.c.name, "").label("property_name"),
+            delivery.c.channel,
+            notice.criticality,
+            notice.expires_at.label("useless_at"),
+            delivery.c.reason,
+            delivery.c.digest_key,
+            properties.c.time_zone.label("zone"),
+            standing_of_notice().label("standing"),
+            *contact_columns(delivery),
         )
         .select_from(delivery)
         .join(notifications, notice.id == delivery.c.notification_id)
@@ -123,7 +109,11 @@ def _with_what_it_says(delivery: sa.FromClause) -> sa.Select[Any]:
 def _claim_statement() -> sa.Select[Any]:
     chosen = (
         sa.select(deliveries.c.id)
-        .where(_DUE, deliveries.c.next_attempt_at <= sa.bindparam("at"))
+        .where(
+            _DUE,
+            deliveries.c.channel == sa.bindparam("by"),
+            deliveries.c.next_attempt_at <= sa.bindparam("at"),
+        )
         .order_by(deliveries.c.next_attempt_at)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -141,23 +131,42 @@ def _claim_statement() -> sa.Select[Any]:
         .returning(deliveries)
         .cte("claimed")
     )
-    return _with_what_it_says(claimed)
+    return with_what_it_says(claimed)
 
 
 _CLAIM: Final = _claim_statement()
 _ABANDONED: Final = (
-    _with_what_it_says(deliveries)
-    .where(_SENDING, deliveries.c.locked_until < sa.bindparam("at"))
+    with_what_it_says(deliveries)
+    .where(
+        _SENDING,
+        deliveries.c.channel == sa.bindparam("by"),
+        deliveries.c.locked_until < sa.bindparam("at"),
+    )
     .order_by(deliveries.c.locked_until)
     .limit(100)
 )
 
 
-async def claim_next(connection: AsyncConnection, at: datetime, lease: timedelta) -> Claimed | None:
-    """Take the delivery that has waited longest; nobody else gets it while the lease runs."""
-    result = await connection.execute(_CLAIM, {"at": at, "claim": new_id(), "until": at + lease})
-    row = result.one_or_none()
-    return Claimed(**row._asdict()) if row else None
+async def claim_next(
+    connection: AsyncConnection, at: datetime, lease: timedelta, channel: Channel = Channel.EMAIL
+) -> Claimed | None:
+    """Take the delivery of a channel that has waited longest; nobody else gets it while the lease runs."""
+    wanted = {"at": at, "claim": new_id(), "until": at + lease, "by": channel}
+    row = (await connection.execute(_CLAIM, wanted)).mappings().one_or_none()
+    return claimed_of(row) if row else None
+
+
+def claimed_of(row: Mapping[str, Any]) -> Claimed:
+    own, contact = split_contact(row)
+    own["channel"] = Channel(own["channel"])
+    own["criticality"] = Criticality(own["criticality"])
+    own["standing"] = own["standing"] or {}
+    return Claimed(
+        **own,
+        webhook_secret=row["contact_webhook_secret"],
+        contact=contact,
+        closed=suppressed_of(row),
+    )
 
 
 # The outcome and its line in the history as one statement, compiled once: every e-mail pays for it.
@@ -167,8 +176,8 @@ _SETTLE: Final = sa.text(
         update deliveries
            set state = :state, reason = :reason, attempt_count = attempt_count + :burnt,
                next_attempt_at = :next_attempt_at, locked_until = null,
-               provider_message_id = :queue_id, sent_at = :sent_at, last_error = :last_error,
-               updated_at = :at
+               provider_message_id = coalesce(:queue_id, provider_message_id), sent_at = :sent_at,
+               last_error = :last_error, rendered = coalesce(:rendered, rendered), updated_at = :at
          where id = :id and locked_by = :claim and state = any(:before)
         returning id)
     insert into delivery_history (delivery_id, at, event, state, reason, detail)
@@ -179,6 +188,7 @@ _SETTLE: Final = sa.text(
     sa.bindparam("claim", type_=sa.Uuid),
     sa.bindparam("before", type_=ARRAY(sa.Text)),
     sa.bindparam("burnt", type_=sa.Integer),
+    sa.bindparam("rendered", type_=JSONB(none_as_null=True)),
     *(sa.bindparam(name, type_=sa.DateTime(timezone=True)) for name in ("at", "next_attempt_at", "sent_at")),
     *(
         sa.bindparam(name, type_=sa.Text)
@@ -188,9 +198,17 @@ _SETTLE: Final = sa.text(
 
 
 async def settle(
-    connection: AsyncConnection, claimed: Claimed, step: Step, outcome: Outcome, at: datetime
+    connection: AsyncConnection,
+    claimed: Claimed,
+    step: Step,
+    outcome: Outcome,
+    at: datetime,
+    rendered: Mapping[str, Any] | None = None,
 ) -> bool:
-    """Record what came of a claim; False when the delivery went on without us meanwhile."""
+    """Record what came of a claim; False when the delivery went on without us meanwhile.
+
+    `rendered` is the text as it went out, kept for as long as the delivery is.
+    """
     accepted = outcome.result is Result.ACCEPTED
     row = {
         "id": claimed.id,
@@ -207,19 +225,62 @@ async def settle(
         "event": outcome.result,
         "said": outcome.reason,
         "detail": outcome.detail,
+        "rendered": rendered,
     }
     return await connection.scalar(_SETTLE, row) is not None
 
 
-async def abandoned(connection: AsyncConnection, at: datetime) -> list[Claimed]:
+async def abandoned(
+    connection: AsyncConnection, at: datetime, channel: Channel = Channel.EMAIL
+) -> list[Claimed]:
     """Deliveries whose worker's lease ran out; who settles one first has it."""
-    return [Claimed(**row._asdict()) for row in await connection.execute(_ABANDONED, {"at": at})]
+    rows = await connection.execute(_ABANDONED, {"at": at, "by": channel})
+    return [claimed_of(row) for row in rows.mappings()]
 
 
-async def anything_due(connection: AsyncConnection, at: datetime) -> bool:
+async def anything_due(connection: AsyncConnection, at: datetime, channel: Channel = Channel.EMAIL) -> bool:
     """Whether a claim would find something."""
-    due = sa.select(1).where(_DUE, deliveries.c.next_attempt_at <= at)
+    due = sa.select(1).where(_DUE, deliveries.c.channel == channel, deliveries.c.next_attempt_at <= at)
     return bool(await connection.scalar(sa.select(sa.exists(due))))
+
+
+_SIBLINGS: Final = (
+    with_what_it_says(deliveries)
+    .where(
+        sa.or_(
+            sa.and_(
+                deliveries.c.state == sa.literal_column("'queued'"),
+                deliveries.c.digest_key == sa.bindparam("digest_key"),
+            ),
+            deliveries.c.merged_into == sa.bindparam("lead"),
+        ),
+        deliveries.c.channel == sa.bindparam("by"),
+        deliveries.c.id != sa.bindparam("lead"),
+        deliveries.c.address == sa.bindparam("address"),
+    )
+    .order_by(deliveries.c.id)
+    .with_for_update(of=deliveries, skip_locked=True)
+)
+
+
+async def siblings(connection: AsyncConnection, claimed: Claimed) -> list[Claimed]:
+    """What goes into the same digest as a claimed delivery, locked: it was merged before, or is queued."""
+    wanted = {
+        "digest_key": claimed.digest_key,
+        "lead": claimed.id,
+        "by": claimed.channel,
+        "address": claimed.address,
+    }
+    return [claimed_of(row) for row in (await connection.execute(_SIBLINGS, wanted)).mappings()]
+
+
+async def merge(connection: AsyncConnection, lead: Claimed, others: Sequence[UUID], at: datetime) -> None:
+    """Let one delivery speak for others."""
+    await connection.execute(
+        sa.update(deliveries)
+        .where(deliveries.c.id.in_(others), deliveries.c.state == State.QUEUED)
+        .values(state=State.MERGED, reason="digest", merged_into=lead.id, next_attempt_at=None, updated_at=at)
+    )
 
 
 async def requeue(

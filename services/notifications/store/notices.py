@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.notifications.domain.attempts import LIFETIME
+from services.notifications.domain.attempts import begins_at, ends_at
 from services.notifications.domain.deliveries import Beginning, Channel, State
 from services.notifications.domain.notices import Notice
 from services.notifications.schema import deliveries, notifications
@@ -28,6 +29,8 @@ _NOTIFICATIONS: Final = (
             "correlation_id",
             "context",
             "created_at",
+            "criticality",
+            "expires_at",
         ),
     )
     .on_conflict_do_nothing()
@@ -47,6 +50,7 @@ _DELIVERIES: Final = insert_rows(
         "expires_at",
         "sent_at",
         "updated_at",
+        "digest_key",
     ),
 ).on_conflict_do_nothing()
 
@@ -59,6 +63,9 @@ class NewDelivery:
     tenant_id: UUID | None
     channel: Channel
     beginning: Beginning
+    digest_key: str | None = None
+    expires_at: datetime | None = None
+    """Of the notification; nothing is tried longer than its channel's lifetime either."""
 
 
 async def add_notices(
@@ -76,6 +83,8 @@ async def add_notices(
         "correlation_id": [notice.correlation_id for notice in notices],
         "context": [notice.context for notice in notices],
         "created_at": [at] * len(notices),
+        "criticality": [int(notice.criticality) for notice in notices],
+        "expires_at": [notice.expires_at for notice in notices],
     }
     fresh = set(await connection.scalars(_NOTIFICATIONS, columns))
     return [(identity, notice) for identity, notice in identified if identity in fresh]
@@ -84,19 +93,49 @@ async def add_notices(
 async def add_deliveries(connection: AsyncConnection, rows: Iterable[NewDelivery], at: datetime) -> None:
     """Write the deliveries of new notices, due at once where they are queued."""
     listed = list(rows)
-    states = [row.beginning.state for row in listed]
-    expires_at = at + LIFETIME
+    starts = [begins_at(row.beginning, at) for row in listed]
     columns = {
         "id": [new_id() for _ in listed],
         "notification_id": [row.notification_id for row in listed],
         "tenant_id": [row.tenant_id for row in listed],
         "channel": [row.channel for row in listed],
-        "state": states,
+        "state": [row.beginning.state for row in listed],
         "reason": [row.beginning.reason for row in listed],
         "address": [row.beginning.address for row in listed],
-        "next_attempt_at": [at if state is State.QUEUED else None for state in states],
-        "expires_at": [expires_at if state is State.QUEUED else None for state in states],
-        "sent_at": [at if state is State.DELIVERED else None for state in states],
+        "next_attempt_at": starts,
+        "expires_at": [
+            ends_at(start, row.channel, row.expires_at) for start, row in zip(starts, listed, strict=True)
+        ],
+        "sent_at": [at if row.beginning.state is State.DELIVERED else None for row in listed],
         "updated_at": [at] * len(listed),
+        "digest_key": [row.digest_key for row in listed],
     }
     await connection.execute(_DELIVERIES, columns)
+
+
+_CLOSED: Final = ("skipped", "suppressed", "failed_permanent", "failed_expired", "canceled", "bounced")
+
+
+async def goes_by_another(connection: AsyncConnection, notification_id: UUID, channel: Channel) -> bool:
+    """Whether a notification goes, or went, by some other way than this one and the app."""
+    others = sa.select(1).where(
+        deliveries.c.notification_id == notification_id,
+        deliveries.c.channel.not_in([channel, Channel.IN_APP]),
+        deliveries.c.state.not_in(_CLOSED),
+    )
+    return bool(await connection.scalar(sa.select(sa.exists(others))))
+
+
+async def told_of_alert(connection: AsyncConnection, incident_id: UUID) -> set[UUID]:
+    """Who was warned of an incident by any channel; what still waits, or was withheld, warned nobody."""
+    keys = [f"{template}.{incident_id}:" for template in ("weather_raised", "weather_updated")]
+    warned = [
+        sa.and_(notifications.c.dedup_key > key, notifications.c.dedup_key < f"{key[:-1]};") for key in keys
+    ]
+    query = (
+        sa.select(notifications.c.tenant_id)
+        .distinct()
+        .join(deliveries, deliveries.c.notification_id == notifications.c.id)
+        .where(sa.or_(*warned), deliveries.c.state.in_(["sent", "delivered"]))
+    )
+    return {person for person in await connection.scalars(query) if person is not None}

@@ -44,6 +44,7 @@ async def find_notification(connection: AsyncConnection, identity: UUID) -> Row 
             sa.func.coalesce(contacts.c.locale, "en").label("locale"),
             sa.func.coalesce(contacts.c.name, "").label("tenant_name"),
             sa.func.coalesce(properties.c.name, "").label("property_name"),
+            properties.c.time_zone.label("zone"),
         )
         .outerjoin(contacts, contacts.c.tenant_id == notifications.c.tenant_id)
         .outerjoin(
@@ -66,28 +67,6 @@ async def history_of(connection: AsyncConnection, delivery_id: UUID) -> list[Row
     """What happened to a delivery, oldest first."""
     query = sa.select(delivery_history).where(delivery_history.c.delivery_id == delivery_id)
     return await _rows(connection, query.order_by(delivery_history.c.id))
-
-
-async def inbox_of(connection: AsyncConnection, tenant_id: UUID, limit: int) -> list[Row]:
-    """A tenant's in-app messages, newest first, with what their text is made from."""
-    query = (
-        sa.select(
-            notifications,
-            sa.func.coalesce(contacts.c.locale, "en").label("locale"),
-            sa.func.coalesce(contacts.c.name, "").label("tenant_name"),
-            sa.func.coalesce(properties.c.name, "").label("property_name"),
-        )
-        .join(deliveries, deliveries.c.notification_id == notifications.c.id)
-        .outerjoin(contacts, contacts.c.tenant_id == notifications.c.tenant_id)
-        .outerjoin(
-            properties,
-            properties.c.property_id == sa.cast(notifications.c.context["property_id"].astext, sa.Uuid),
-        )
-        .where(notifications.c.tenant_id == tenant_id, deliveries.c.channel == "in_app")
-        .order_by(notifications.c.id.desc())
-        .limit(limit)
-    )
-    return await _rows(connection, query)
 
 
 async def tenant_is_known(connection: AsyncConnection, tenant_id: UUID) -> bool:

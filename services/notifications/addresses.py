@@ -1,0 +1,36 @@
+"""Addresses as people write them, made into the one form that can be used; None for what cannot."""
+
+from typing import Final
+
+import email_validator
+import phonenumbers
+
+from services.notifications.domain.contacts import is_address
+
+HOME_REGION: Final = "US"
+"""Where a number without a country code is taken to be."""
+
+
+def e164(text: str | None) -> str | None:
+    """A telephone number as E.164 writes it; None where no such number can exist."""
+    try:
+        number = phonenumbers.parse(text or "", HOME_REGION)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def mailbox(text: str | None) -> str | None:
+    """An e-mail address as it can be put into an envelope; a domain with other letters gets its ASCII form.
+
+    What is no address is left as it was: the delivery says so, and a person can mend it.
+    """
+    if not text or is_address(text):
+        return text
+    try:
+        found = email_validator.validate_email(text, check_deliverability=False, test_environment=True)
+    except email_validator.EmailNotValidError:
+        return text
+    return found.ascii_email or text

@@ -1,0 +1,67 @@
+"""Whether every message can be written: each template, in each language, on every path through it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from services.notifications.domain.kinds import KINDS
+from services.notifications.domain.texts import plain_text, segments
+from services.notifications.rendering import GIVEN, LOCALES, PARTS, NotRenderable, Rendered, Templates
+
+NAMES: Final = {
+    "tenant_name": "Ann Example",
+    "property_name": "Oak House",
+    "today": "2026-09-02",
+    "zone": "America/New_York",
+}
+"""What an example is told about its reader."""
+
+_OPTIONAL: Final = frozenset({"reason"})
+"""Asked for with `is defined`, because two facts share a template and one lacks it."""
+
+
+def example(templates: Templates, template: str) -> dict[str, Any]:
+    """A context as the facts make it."""
+    if template == "digest":
+        items = [rendered_example(templates, name, "en") for name in ("reminder", "overdue")]
+        return {"messages": [{"subject": item.subject, "text": item.text} for item in items]} | NAMES
+    path = templates.folder / "examples" / f"{template}.json"
+    loaded: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return {**loaded, **NAMES}
+
+
+def rendered_example(templates: Templates, template: str, locale: str) -> Rendered:
+    """What a person would get; raises `NotRenderable`."""
+    return templates.render(template, locale, example(templates, template))
+
+
+def names() -> list[str]:
+    """Every template that messages are made from."""
+    return sorted({*KINDS, "digest"})
+
+
+def problems(templates: Templates) -> Iterator[str]:
+    """What is wrong with the templates, a line each; nothing where all is well."""
+    for template in names():
+        for locale in LOCALES:
+            yield from _problems(templates, template, locale)
+
+
+def _problems(templates: Templates, template: str, locale: str) -> Iterator[str]:
+    where = f"{locale}/{template}"
+    missing = [part for part in PARTS if not (templates.folder / locale / f"{template}.{part}").exists()]
+    if missing:
+        yield f"{where}: has no {', '.join(missing)}"
+        return
+    given = {*example(templates, template), *GIVEN, "said", *_OPTIONAL}
+    for file in sorted((templates.folder / locale).glob(f"{template}.*")):
+        for unknown in sorted(templates.variables(f"{locale}/{file.name}") - given):
+            yield f"{locale}/{file.name}: {unknown} is in no message of this kind"
+    try:
+        text = rendered_example(templates, template, locale)
+    except NotRenderable as error:
+        yield f"{where}: {error}"
+        return
+    most = KINDS[template].segments if template in KINDS else 2
+    if segments(plain_text(text.sms)) > most:
+        yield f"{where}.sms: takes {segments(plain_text(text.sms))} text messages; {most} is the most"

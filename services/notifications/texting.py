@@ -1,0 +1,21 @@
+"""The text of a notification as it is read now: in the inbox, and at the command line."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from services.notifications.rendering import Rendered, Templates
+from shared.clock import local_date
+
+
+def rendered_row(templates: Templates, row: Mapping[str, Any], at: datetime) -> Rendered:
+    """What a stored notification says, from a row with its context, names, locale and zone."""
+    zone = row["zone"] or "UTC"
+    values = {
+        **row["context"],
+        "tenant_name": row["tenant_name"],
+        "property_name": row["property_name"],
+        "today": str(local_date(at, zone)),
+        "zone": zone,
+    }
+    return templates.render(row["template"], row["locale"], values)
