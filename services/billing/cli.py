@@ -4,6 +4,7 @@ from services.billing.handlers import router
 from services.billing.verbs import (
     audits,
     autopay,
+    autopay_refunds,
     banking,
     collecting,
     explaining,
@@ -51,6 +52,7 @@ for subject in (
     voiding,
 ):
     subject.add_to(app)
+autopay_refunds.add_to(autopay.app)
 for reasons in (invoice_reasons, late_fee_reasons, payment_reasons):
     reasons.add_to(explaining.app)
 for noun in (autopay.app, holds.app, invoices.app, jurisdictions.app, policies.app, explaining.app):

@@ -4,18 +4,20 @@ import json
 from collections.abc import Callable, Coroutine
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from services.billing.schema import metadata
+from services.billing.schema import metadata, payment_reversals
 from services.billing.verbs.autopay import end_lease, enrol_lease, list_charges, list_enrolments
+from services.billing.verbs.autopay_refunds import refund
 from services.billing.verbs.collecting import collect_autopay
-from shared.cli import CommandError, UsageProblem
+from shared.cli import CommandError, Unreachable, UsageProblem
 from shared.cli.output import audience
 from shared.identity import new_id
 from shared.messaging.tables import inbox, outbox
 from tests.billing.autopay_desk import RENT, Desk
-from tests.billing.stripe_server import SECRET_KEY
+from tests.billing.stripe_server import SECRET_KEY, Mishap
 from tests.support.builders import a_lease
 from tests.support.messages import count_rows
 
@@ -173,6 +175,45 @@ async def test_a_charge_whose_gateway_is_not_configured_here_is_a_problem(
         await operator.reads(collect_autopay)
 
     assert await operator.desk.states() == ["planned"]
+
+
+@pytest.mark.parametrize("mishap", ["drop_before", "drop_after"])
+async def test_a_refund_whose_answer_got_lost_is_made_once_by_asking_again(
+    operator: Operator, mishap: Mishap
+) -> None:
+    await operator.enrol(await operator.due())
+    [charge] = (await operator.asks(collect_autopay))["charges"]
+    charge_id = UUID(charge["charge_id"])
+    operator.desk.stripe.mishaps = [mishap]
+
+    with pytest.raises(Unreachable, match="Nobody knows yet"):
+        await operator.asks(refund, charge_id, amount="50.00")
+    in_between = await operator.desk.rows(payment_reversals)
+    done = await operator.asks(refund, charge_id, amount="50.00")
+
+    [made] = operator.desk.stripe.refunds.values()
+    [booked] = await operator.desk.rows(payment_reversals)
+    assert in_between == []
+    assert (made["amount"], booked["amount_cents"], booked["kind"]) == (5_000, 5_000, "refunded")
+    assert done["refunded_cents"] == 5_000
+
+
+async def test_refunds_follow_each_other_until_nothing_is_left(operator: Operator) -> None:
+    await operator.enrol(await operator.due())
+    [charge] = (await operator.asks(collect_autopay))["charges"]
+    charge_id = UUID(charge["charge_id"])
+
+    await operator.asks(refund, charge_id, amount="50.00")
+    await operator.asks(refund, charge_id, amount="50.00")
+    shown = await operator.asks(refund, charge_id, dry_run=True)
+    await operator.asks(refund, charge_id)
+
+    assert shown["amount_cents"] == RENT - 10_000
+    assert sum(item["amount"] for item in operator.desk.stripe.refunds.values()) == RENT
+    with pytest.raises(CommandError, match="nothing is left"):
+        await operator.asks(refund, charge_id)
+    with pytest.raises(CommandError, match="has taken money"):
+        await operator.asks(refund, new_id())
 
 
 async def test_enrolling_twice_and_ending_nothing_say_what_to_do(operator: Operator) -> None:

@@ -12,6 +12,8 @@ import httpx
 import pytest
 
 from services.billing.api import LARGEST_BODY, StripeWebhooks, routes
+from services.billing.gateways.stripe_webhooks import read_event
+from services.billing.handlers.webhooks import take_event
 from services.billing.schema import payment_reversals, webhook_events
 from shared.http import HttpServer
 from shared.identity import new_id
@@ -229,6 +231,25 @@ async def test_a_refund_waits_also_for_our_own_look_up(desk: Desk, door: Door) -
     await desk.later(minutes=10)
 
     assert [cents for _, cents, _ in await reversals(desk)] == [50_000]
+
+
+async def test_a_refund_and_its_payment_that_come_at_one_moment_do_not_miss_each_other(desk: Desk) -> None:
+    intent = await in_doubt(desk)
+    refund = event("charge.refunded", {"payment_intent": "pi_1", "amount_refunded": 700}, created=NOW)
+
+    async def book() -> str:
+        body = event("payment_intent.succeeded", intent, event_id="evt_2", created=NOW)
+        async with desk.transactions.command("success") as tx:
+            return await take_event(tx, read_event(body))
+
+    async with desk.transactions.command("refund") as first:
+        told = await take_event(first, read_event(refund))
+        success = asyncio.create_task(book())
+        await asyncio.wait([success], timeout=3)  # without a lock between them, it would be through by then
+    await success
+
+    assert told == "waiting"
+    assert [cents for _, cents, _ in await reversals(desk)] == [700]
 
 
 async def test_a_dispute_takes_the_money_back_once_and_losing_it_changes_nothing(

@@ -4,7 +4,7 @@ from datetime import date
 from uuid import UUID
 
 from services.billing.domain.autopay import Answer, Failure, Result, State, Step, after_answer
-from services.billing.handlers.money_back import METHOD, reference_of, take_what_waited
+from services.billing.handlers.money_back import METHOD, before_booking, reference_of, take_what_waited
 from services.billing.handlers.payments import NewPayment, record_payment
 from services.billing.store import AutopayStore, ChargeStore, InvoiceStore, PolicyStore
 from services.billing.store.charges import Charge
@@ -86,6 +86,7 @@ async def _step(tx: Tx, charge: Charge, answer: Answer) -> Step:
 
 async def _book(tx: Tx, charge: Charge, answer: Answer) -> None:
     assert answer.reference is not None, "what succeeded has an id"  # noqa: S101 - the gateways' contract
+    await before_booking(tx, charge.gateway, answer.reference)
     await record_payment(
         tx,
         NewPayment(

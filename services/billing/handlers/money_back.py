@@ -41,8 +41,8 @@ def document_of(news: MoneyBack) -> dict[str, Any]:
 
 async def take_money_back(tx: Tx, gateway: str, news: MoneyBack, told_at: datetime) -> Outcome:
     """Book what is gone, or has come back, of a payment; `waiting` where that is not booked yet."""
-    store = PaymentStore(tx.connection)
-    payment = await store.find(reference_of(gateway, news.reference))
+    await WebhookStore(tx.connection).lock(gateway, news.reference)
+    payment = await PaymentStore(tx.connection).find(reference_of(gateway, news.reference))
     if payment is None:
         return "waiting"
     await lock_accounts(tx, [payment.account_id])
@@ -55,6 +55,11 @@ async def take_money_back(tx: Tx, gateway: str, news: MoneyBack, told_at: dateti
         case DisputeWon():
             await _win(tx, gateway, payment, news, known_on)
     return "done"
+
+
+async def before_booking(tx: Tx, gateway: str, reference: str) -> None:
+    """Called before a payment is booked: news of it that comes at this moment waits, or is waited for."""
+    await WebhookStore(tx.connection).lock(gateway, reference)
 
 
 async def take_what_waited(tx: Tx, gateway: str, reference: str) -> None:

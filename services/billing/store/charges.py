@@ -286,6 +286,14 @@ class WebhookStore:
         )
         return await self._connection.scalar(statement) is not None
 
+    async def lock(self, gateway: str, reference: str) -> None:
+        """Let whoever books a payment and whoever has news of it take turns, lest they miss each other.
+
+        A lock by name: there is no row yet that both could lock. Taken before that of the account.
+        """
+        name = sa.func.hashtextextended(f"{gateway}:{reference}", 0)
+        await self._connection.execute(sa.select(sa.func.pg_advisory_xact_lock(name)))
+
     async def conclude(self, event: StoredEvent, outcome: str) -> None:
         """What came of it after all."""
         keys = (webhook_events.c.gateway == event.gateway, webhook_events.c.event_id == event.event_id)
