@@ -265,6 +265,23 @@ async def test_a_payment_during_a_fee_run_ends_as_one_before_or_after_it(transac
     assert (await desk.invoice())["state"] == "paid"
 
 
+async def test_rent_issued_later_on_the_day_of_a_payment_still_comes_before_the_old_fee(
+    transactions: Transactions,
+) -> None:
+    desk = await a_desk(transactions, "2026-12-20")
+    fees = (Flat(amount=Fixed(5_000)),)
+    await desk.bill("2026-12", policy=BillingPolicy(late_fee_rules=fees, allocation="rent_first"))
+    await desk.pay(157_500, "CHK-1")
+    desk.clock.today = date(2027, 1, 1)
+    await desk.pay(5_000, "CHK-2")
+    before = await desk.invoice()
+    await desk.bill("2027-01")
+
+    assert (before["state"], (await desk.invoice())["state"]) == ("paid", "open")
+    assert (await desk.invoice("INV-2027-000001"))["paid_cents"] == 5_000
+    assert await desk.drifts() == []
+
+
 async def test_an_unknown_invoice_or_lease_is_refused(desk: Desk) -> None:
     with pytest.raises(InvoiceUnknown):
         await desk.pay(100, "R1", invoice="INV-2026-999999")

@@ -10,9 +10,10 @@ import sqlalchemy as sa
 
 from services.billing.domain.periods import first_day
 from services.billing.handlers import router
+from services.billing.handlers.converging import settle_new_invoices
 from services.billing.handlers.issuing import issue_chunk
 from services.billing.handlers.planning import Key
-from services.billing.handlers.settling import Settlement, settle, settle_new_invoices
+from services.billing.handlers.settling import Settlement, settle
 from services.billing.schema import accounts, allocations, invoice_lines, invoices, payments
 from shared.contracts.leasing import LeaseActivated
 from shared.identity import new_id
@@ -119,7 +120,7 @@ async def test_credit_pays_the_next_invoice_by_itself_from_the_day_it_came(
     await bill(transactions, [lease])
 
     async with transactions.command("test") as tx:
-        await settle_new_invoices(tx, [lease.lease_id])
+        await settle_new_invoices(tx, {lease.lease_id: date(2026, 12, 1)})
 
     assert await row_of(transactions, invoices, "state", "paid_on") == ("paid", date(2026, 11, 28))
     assert await row_of(transactions, accounts, "credit_cents") == (42_500,)
@@ -132,7 +133,7 @@ async def test_new_invoices_of_accounts_without_credit_are_not_even_loaded(
     await bill(transactions, [lease])
 
     async with transactions.command("test") as tx:
-        settlement = await settle_new_invoices(tx, [lease.lease_id])
+        settlement = await settle_new_invoices(tx, {lease.lease_id: date(2026, 12, 1)})
 
     assert not settlement.ledgers
 

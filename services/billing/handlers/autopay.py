@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.billing.handlers.invoices import outcome_of
+from services.billing.handlers.outcomes import outcome_of
 from services.billing.store import AutopayStore, LeaseStore, RunStore
 from services.billing.store.autopay import Enrolment, ToCharge
 from services.billing.store.runs import Run

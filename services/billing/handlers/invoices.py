@@ -1,15 +1,15 @@
 """Billing what is due: planned, split into chunks, issued. The command line calls the same functions."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from services.billing.domain.periods import first_day
 from services.billing.handlers.issuing import issue_chunk
+from services.billing.handlers.outcomes import outcome_of
 from services.billing.handlers.planning import Key, Request, Wanted, chunked, plan_invoices
 from services.billing.store import RunStore
 from services.billing.store.runs import MOST_PROBLEMS, Run
 from shared.contracts.billing import IssueInvoices, LeaseToBill
-from shared.contracts.scheduler import MonthlyBillingDue, TriggerOutcome
+from shared.contracts.scheduler import MonthlyBillingDue
 from shared.messaging.router import Router
 from shared.messaging.transaction import Tx
 
@@ -66,18 +66,4 @@ def _to_bill(chunk: Sequence[Wanted]) -> tuple[LeaseToBill, ...]:
     return tuple(
         LeaseToBill(lease_id=item.lease_id, period=item.period.label, starts_on=item.period.starts_on)
         for item in chunk
-    )
-
-
-def outcome_of(run: Run, at: datetime) -> TriggerOutcome:
-    """What the scheduler is told when a run is complete."""
-    state = "succeeded" if run.failed == 0 else "partial" if run.created or run.skipped else "failed"
-    return TriggerOutcome(
-        occurrence_id=run.run_id,
-        trigger=run.trigger,
-        consumer="billing",
-        state=state,
-        counts=run.counts,
-        problems=run.problems,
-        finished_at=at,
     )

@@ -24,8 +24,9 @@ from services.billing.domain.periods import BillingPeriod, period_of
 from services.billing.domain.policies import BillingPolicy
 from services.billing.domain.policy_book import Place, PolicyBook
 from services.billing.domain.policy_dates import first_fee_on
+from services.billing.handlers.converging import settle_new_invoices
 from services.billing.handlers.planning import Key, Wanted, overlapping
-from services.billing.handlers.settling import lock_accounts, settle_new_invoices
+from services.billing.handlers.settling import lock_accounts
 from services.billing.jurisdictions import profiles
 from services.billing.store import BilledStore, InvoiceStore, LeaseStore, PolicyStore
 from services.billing.store.billed import Known
@@ -73,7 +74,8 @@ async def issue(tx: Tx, drafts: Sequence[Draft]) -> list[Issued]:
     issued = await InvoiceStore(tx.connection).add(drafts, tx.at)
     await BilledStore(tx.connection).keep([row for item in issued for row in _billed_rows(item)])
     tx.emit(*(announcement(item) for item in issued))
-    await settle_new_invoices(tx, {draft.terms.account_id for draft in drafts})
+    latest_first = sorted(drafts, key=lambda draft: draft.issued_on, reverse=True)
+    await settle_new_invoices(tx, {draft.terms.account_id: draft.issued_on for draft in latest_first})
     return issued
 
 

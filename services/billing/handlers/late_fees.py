@@ -19,7 +19,7 @@ from services.billing.domain.fee_postings import FeeLine, Postings, missing, pos
 from services.billing.domain.late_terms import Case, LateTerms
 from services.billing.domain.lawful_policies import profile_of
 from services.billing.domain.policies import BillingPolicy
-from services.billing.handlers.invoices import outcome_of
+from services.billing.handlers.outcomes import outcome_of
 from services.billing.handlers.settling import Settlement, announce, lock_accounts, replay_accounts
 from services.billing.jurisdictions import profiles
 from services.billing.store import FeeStore, PolicyStore, RunStore

@@ -18,7 +18,7 @@ from services.billing.domain.policy_book import Place, PolicyBook
 from services.billing.domain.policy_dates import first_fee_on
 from services.billing.domain.reminder_groups import MessageKey, households, in_chunks
 from services.billing.domain.reminders import Decision, Remindable, decide, upcoming
-from services.billing.handlers.invoices import outcome_of
+from services.billing.handlers.outcomes import outcome_of
 from services.billing.handlers.settling import lock_accounts
 from services.billing.jurisdictions import profiles
 from services.billing.store import AutopayStore, FeeStore, PolicyStore, ReminderStore, RunStore

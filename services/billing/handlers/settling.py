@@ -120,15 +120,6 @@ async def settle(
     return settlement
 
 
-async def settle_new_invoices(tx: Tx, account_ids: Iterable[UUID]) -> Settlement:
-    """Let waiting credit pay what was just issued; accounts without credit are not even loaded."""
-    ids = set(account_ids)
-    if not ids:
-        return Settlement()
-    waiting = await lock_accounts(tx, ids)
-    return await settle(tx, [key for key, cents in waiting.items() if cents])
-
-
 async def announce(tx: Tx, settlement: Settlement, credit_reason: CreditReason = "overpayment") -> None:
     """Say which invoices are paid, of which rent is covered, and which accounts have more credit."""
     changes = sorted(settlement.invoices.values(), key=lambda change: change.invoice.number)

@@ -1,8 +1,9 @@
 """The ledgers of accounts: locked, loaded and corrected, any number of them in a handful of statements."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
@@ -234,6 +235,13 @@ class LedgerStore:
             found[row.invoice_id][row.bucket] = row.cents
         return found
 
+    async def touched_since(self, dates: Mapping[UUID, date]) -> list[UUID]:
+        """The accounts that have credit, or on which something happened on their date or later."""
+        if not dates:
+            return []
+        rows = [{"account_id": key, "issued_on": on} for key, on in dates.items()]
+        return list(await self._connection.scalars(_TOUCHED, given(rows, ("account_id", "issued_on"))))
+
     async def chunk(self, after: UUID | None, size: int) -> list[UUID]:
         """The next accounts in id order, to look at all of them piece by piece."""
         query = sa.select(accounts.c.account_id).order_by(accounts.c.account_id).limit(size)
@@ -244,6 +252,29 @@ class LedgerStore:
     async def count(self) -> int:
         """How many accounts there are."""
         return int(await self._connection.scalar(sa.select(sa.func.count()).select_from(accounts)) or 0)
+
+
+def _touched() -> sa.Select[tuple[UUID]]:
+    """Each question is answered by an index on the account."""
+    asked = given_rows(invoices, ("account_id", "issued_on"))
+    since, back, line = asked.c.issued_on, payment_reversals.c, invoice_lines.c
+    paid = sa.select(payments.c.payment_id).where(payments.c.account_id == asked.c.account_id)
+    owed = sa.select(invoices.c.invoice_id).where(invoices.c.account_id == asked.c.account_id)
+    taken_back = paid.join(payment_reversals, back.payment_id == payments.c.payment_id)
+    fees = owed.join(invoice_lines, line.invoice_id == invoices.c.invoice_id).where(line.bucket == "fee")
+    return (
+        sa.select(asked.c.account_id)
+        .join(accounts, accounts.c.account_id == asked.c.account_id)
+        .where(
+            sa.or_(
+                accounts.c.credit_cents > 0,
+                paid.where(payments.c.received_on >= since).exists(),
+                taken_back.where(back.known_on >= since).exists(),
+                fees.where(line.counts_on >= since).exists(),
+                owed.where(invoices.c.issued_on >= since, invoices.c.paid_cents > 0).exists(),
+            )
+        )
+    )
 
 
 def _set_invoices() -> sa.Update:
@@ -279,6 +310,7 @@ def _drop_allocations() -> sa.Delete:
     return sa.delete(allocations).where(*(allocations.c[name] == rows.c[name] for name in _ALLOCATION_KEY))
 
 
+_TOUCHED: Final = _touched()
 _SET_INVOICES: Final = _set_invoices()
 _DIVIDE_PAYMENTS: Final = _update(payments, "payment_id", "applied_cents", "reversed_cents")
 _SET_CREDIT: Final = _update(accounts, "account_id", "credit_cents")
