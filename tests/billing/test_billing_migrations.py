@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import date
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from propman.administration import create_database, drop_database
 from propman.dev import ServerUrls
 from services.billing.app import MIGRATIONS
+from services.billing.handlers.auditing import audit_accounts
 from services.billing.schema import accounts, allocations, invoices, leases, metadata, payments
 from shared.db import alembic_config, create_engine
 from shared.identity import new_id
@@ -108,3 +110,16 @@ async def test_payments_from_before_are_allocated_to_the_rent_first(fresh: Async
         ("B", "charge", 7_500),
     ]
     assert await fresh.scalar(sa.select(accounts.c.credit_cents)) == 2_500
+
+
+async def test_what_was_paid_before_is_divided_as_a_replay_divides_it(fresh: AsyncConnection) -> None:
+    await upgrade(fresh, "0001")
+    for statement in BEFORE:
+        await fresh.execute(sa.text(statement))
+    of_one_day = "update payments set received_on = '2026-02-03', recorded_at = now() - interval '1 day'"
+    await fresh.execute(sa.text(f"{of_one_day} where reference = 'B'"))
+    await fresh.execute(sa.text("update payments set received_on = '2026-02-03' where reference = 'A'"))
+
+    await upgrade(fresh, "head")
+
+    assert await audit_accounts(fresh, [UUID(LEASE)]) == []

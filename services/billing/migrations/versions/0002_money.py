@@ -153,7 +153,7 @@ PAYMENTS = (
             from (
                 select payments.*, invoices.rent_cents, sum(payments.applied_cents) over (
                     partition by payments.invoice_id
-                    order by payments.received_on, payments.recorded_at, payments.payment_id) as upto
+                    order by payments.received_on, payments.reference collate "C") as upto
                 from payments join invoices on invoices.invoice_id = payments.invoice_id) paid
             cross join (values ('rent'), ('charge')) as part (bucket)) parts
         where amount > 0""",
