@@ -27,6 +27,7 @@ from services.billing.store.runs import Run
 from shared.clock import local_date, zone
 from shared.contracts.billing import InvoiceToJudge, PaymentReminderDue, ReminderItem, SendReminders
 from shared.contracts.scheduler import PaymentRemindersDue
+from shared.db import plan_for_values
 from shared.messaging.errors import Transient
 from shared.messaging.router import Router
 from shared.messaging.transaction import Tx
@@ -129,6 +130,7 @@ async def plan_reminders(
     `by_hour`: only from the hour of the property's day that its policy says; whoever shares a tenant with
     one that is due by then is looked at with it, so that the tenant gets one message.
     """
+    await plan_for_values(connection)
     today = {name: local_date(as_of, name) for name in await FeeStore(connection).time_zones()}
     before = None if stages is None else max(0, -min(stages))
     found = await ReminderStore(connection).due(today, property_id, days_before=before)
@@ -148,6 +150,7 @@ async def remind_chunk(
     tx: Tx, wanted: Mapping[UUID, date], *, stages: Sequence[int] | None = None
 ) -> Reminded:
     """Decide these invoices under their accounts' lock, keep what was decided, and say it."""
+    await plan_for_values(tx.connection)
     await lock_accounts(tx, set((await FeeStore(tx.connection).accounts_of(wanted)).values()))
     done = await decide_chunk(tx.connection, wanted, stages=stages)
     store = ReminderStore(tx.connection)
@@ -164,6 +167,7 @@ async def decide_chunk(
     connection: AsyncConnection, wanted: Mapping[UUID, date], *, stages: Sequence[int] | None = None
 ) -> Reminded:
     """What reminding of these invoices comes to now. Reads, and writes nothing."""
+    await plan_for_values(connection)
     found = await ReminderStore(connection).load(wanted)
     policies = PolicyStore(connection)
     known = _Known(
