@@ -177,3 +177,26 @@ def test_a_weekly_lease_that_ends_in_mid_week_pays_for_its_days() -> None:
     assert (full[0].amount_cents, full[0].formula) == (35_000, "350.00 for the full 7 days")
     assert part[0].amount_cents == 15_000
     assert part[0].formula == "350.00 x 3/7 (actual days of the period) = 150.00"
+
+
+@given(
+    day=DATES,
+    rent=CENTS,
+    changes=st.dictionaries(st.integers(min_value=1, max_value=31), CENTS, max_size=5),
+)
+def test_however_often_the_rent_changes_the_lines_sum_to_the_rounded_whole(
+    day: date, rent: int, changes: dict[int, int]
+) -> None:
+    period = month(period_of(day))
+    dated = {period.starts_on.replace(day=n): cents for n, cents in changes.items() if n <= period.days}
+    terms = rent_terms(
+        starts_on=date(1980, 1, 1),
+        rent_cents=rent,
+        rent_changes=tuple(RentChange(on, cents) for on, cents in dated.items()),
+    )
+
+    exact = sum(
+        Fraction(terms.rent_on(period.starts_on + timedelta(days=n)), period.days) for n in range(period.days)
+    )
+
+    assert sum(amounts(lines_of(terms, period))) == round_half_up(Fraction(exact))
