@@ -37,6 +37,7 @@ lint: $(STAMP) ## Check style, import contracts and budgets
 	@$(BIN)/ruff format --check $(SOURCES)
 	@$(BIN)/lint-imports
 	@$(BIN)/python tools/budgets.py
+	@$(BIN)/propman notifications template check
 
 types: $(STAMP) ## Check types
 	@$(BIN)/mypy $(SOURCES)

@@ -1,5 +1,6 @@
 """An e-mail as bytes: what must be in it, and what can never get into a header."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.policy import default
@@ -44,3 +45,13 @@ def test_a_comma_in_our_name_does_not_become_a_second_sender() -> None:
     message = message_from_bytes(mail_bytes(a_mail(), SENDER), policy=default)
 
     assert [address.addr_spec for address in message["From"].addresses] == ["no-reply@propman.localhost"]
+
+
+def test_a_mail_that_can_be_ended_says_where_one_post_ends_it_and_another_says_nothing() -> None:
+    link = "https://notify.example.com/u/abc"
+    ending = message_from_bytes(mail_bytes(replace(a_mail(), unsubscribe=link), SENDER), policy=default)
+    required = message_from_bytes(mail_bytes(a_mail(), SENDER), policy=default)
+
+    assert ending["List-Unsubscribe"] == f"<{link}>"
+    assert ending["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert required["List-Unsubscribe"] is None

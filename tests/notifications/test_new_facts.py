@@ -25,6 +25,8 @@ from shared.contracts.billing import (
 from shared.contracts.weather import WeatherAlertCleared, WeatherAlertRaised, WeatherAlertUpdated
 from shared.identity import new_id
 from tests.notifications.office import Office, a_tenant, an_invoice
+from tests.notifications.test_text_messages import Texts
+from tests.notifications.text_provider import TextProvider
 from tests.support.builders import a_lease, a_property
 
 pytestmark = pytest.mark.servers
@@ -483,3 +485,39 @@ async def test_nobody_is_told_of_an_alert_that_is_only_counted(office: Office) -
     await office.hear(an_alert(WeatherAlertRaised, place, quiet=True))
 
     assert await office.told() == []
+
+
+async def test_a_text_that_waits_for_the_morning_is_looked_at_again_and_sent_once_or_dropped(
+    office: Office,
+) -> None:
+    ann, owed, settled = a_tenant(channel="sms", phone="+12125550100"), new_id(), new_id()
+    await office.hear(ann)
+    async with office.transactions.command("night") as tx:
+        await tx.connection.exec_driver_sql(
+            f"insert into quiet_hours values ('{ann.tenant_id}', 'sms', '00:00', '23:59:59', now())"
+        )
+        await tx.connection.exec_driver_sql("update contacts set time_zone = 'UTC'")
+    await office.hear(
+        an_overdue(ann.tenant_id, invoice_id=owed),
+        an_overdue(ann.tenant_id, invoice_id=settled),
+        paid(settled),
+    )
+    at_night = await states(office, "overdue", "sms")
+
+    async with office.transactions.command("morning") as tx:
+        await tx.connection.exec_driver_sql("delete from quiet_hours")
+        await tx.connection.exec_driver_sql(
+            f"insert into quiet_hours values ('{ann.tenant_id}', 'sms', '00:00', '00:00', now())"
+        )
+        await tx.connection.exec_driver_sql(
+            "update deliveries set next_attempt_at = now() - interval '1 second' where state = 'queued'"
+        )
+    async with TextProvider() as provider:
+        texts = Texts(office, provider)
+        sent = [await texts.sender().send_next(texts.twilio) for _ in range(3)]
+        await texts.twilio.close()
+
+    assert at_night == [("queued", "quiet_hours")] * 2
+    assert sent == [True, True, False]
+    assert len(provider.posts) == 1
+    assert await states(office, "overdue", "sms") == [("sent", None), ("canceled", "invoice_paid")]

@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notifications.domain.contacts import Contact
@@ -178,7 +178,7 @@ async def homes(
     )
     query = (
         sa.select(each.c.tenant_id, each.c.property_id, properties.c.time_zone)
-        .distinct(each.c.tenant_id)
+        .ext(distinct_on(each.c.tenant_id))
         .join(properties, properties.c.property_id == each.c.property_id)
         .order_by(each.c.tenant_id, each.c.runs.desc(), each.c.starts_on.desc())
     )
