@@ -58,6 +58,17 @@ async def test_a_second_run_says_that_there_is_nothing_to_do(office: Office, inv
     assert "Nothing to do" in again.err
 
 
+async def test_without_a_broker_reminders_are_decided_and_leave_when_there_is_one(
+    office: Office, invoice: Any
+) -> None:
+    office.environment["PROPMAN_RABBITMQ_URL"] = "amqp://127.0.0.1:9"
+
+    ran = await office.do(SEND)
+
+    assert ran.code == 0
+    assert (await office.rows())["outbox"] == (await office.rows())["reminder_messages"] == 1
+
+
 async def test_stages_can_be_asked_for(office: Office, invoice: Any) -> None:
     early = await office.do(SEND, "--days-after", "9", "--json")
     now = await office.do(SEND, "--days-before", "3", "--days-after", "8", "--json")
