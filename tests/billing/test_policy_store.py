@@ -42,7 +42,9 @@ async def test_a_chunk_of_leases_is_resolved_with_one_query(
         await store.add(a_version({"lead_days": 4}, scope="property", scope_id=place))
         await store.add(a_version({"grace_days": 6}, scope="lease", scope_id=chosen))
         statements.clear()
-        found = await store.resolve(leases, DAY)
+        book = await store.book(leases)
+
+    found = {lease: book.policy(Place(home, lease), DAY) for lease, home in leases.items()}
 
     assert len(statements) == 1
     assert (found.pop(chosen).grace_days, {policy.grace_days for policy in found.values()}) == (6, {3})

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
@@ -53,11 +52,6 @@ class PolicyStore:
             _layer("property", set(leases.values())),
             _layer("lease", set(leases)),
         )
-
-    async def resolve(self, leases: Mapping[UUID, UUID], on: date) -> dict[UUID, BillingPolicy]:
-        """The policy of each of these leases (lease id to property id) on a day."""
-        book = await self.book(leases)
-        return {lease: book.policy(Place(place, lease), on) for lease, place in leases.items()}
 
     async def book_around(self, place: Place) -> PolicyBook:
         """Every version that reaches a place, and those further down that may overrule it."""
