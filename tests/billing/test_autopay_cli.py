@@ -125,6 +125,16 @@ async def test_a_decline_is_told_with_its_class_and_the_day_it_is_tried_again(op
     assert "claimed_by" not in charge
 
 
+async def test_a_gateway_that_is_down_leaves_the_charge_to_be_made_and_says_so(operator: Operator) -> None:
+    await operator.enrol(await operator.due())
+    await operator.desk.stripe.stop()
+
+    with pytest.raises(CommandError, match="0 of 1 charged; 0 declined or in doubt, 1 still to be made"):
+        await operator.reads(collect_autopay)
+
+    assert await operator.desk.states() == ["planned"]
+
+
 async def test_enqueueing_publishes_the_trigger_and_charges_nothing(operator: Operator) -> None:
     await operator.enrol(await operator.due())
 

@@ -109,7 +109,7 @@ async def test_an_amount_that_fits_is_shown_and_not_booked(bank: Bank) -> None:
 
     [line] = done["lines"]
     assert line["outcome"] == "not_matched"
-    assert line["suggestions"] == [f"{invoice['number']} is open with $1,575.00"]
+    assert line["suggestions"] == [f"{invoice['number']}, open with $1,575.00"]
     assert await bank.desk.payments() == []
 
 
@@ -164,6 +164,22 @@ async def test_a_returned_item_reverses_the_payment_it_names_once(bank: Bank) ->
     assert outcomes == ["returned", "already_known"]
     assert (reversal["kind"], reversal["known_on"]) == ("returned", date(2024, 11, 24))
     assert (await bank.desk.invoice(invoice))["state"] == "open"
+
+
+async def test_a_payment_and_its_return_on_one_statement_are_both_booked_in_either_order(bank: Bank) -> None:
+    number = (await bank.desk.bill())["number"]
+    back, came = "2024-11-24,-10.00,RETURNED T-1,T-9", f"2024-11-20,10.00,{number},T-1"
+
+    assert await bank.outcomes(back, came) == ["returned", "booked"]
+    assert await bank.outcomes(came, back) == ["already_known", "already_known"]
+
+
+async def test_what_a_person_booked_under_a_line_s_reference_is_known_from_then_on(bank: Bank) -> None:
+    invoice, row = await bank.desk.bill(), "2024-11-28,5.00,somebody,T-1"
+    [line] = (await bank.take(row))["lines"]
+    await bank.desk.pay(invoice, 500, line["reference"])
+
+    assert await bank.outcomes(row) == ["already_known"]
 
 
 async def test_more_coming_back_than_was_paid_is_refused(bank: Bank) -> None:

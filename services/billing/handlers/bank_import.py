@@ -1,7 +1,7 @@
 """A bank's statement, put into the books: each line once, in whatever file it comes, and how often."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -64,15 +64,29 @@ class Line:
 
 
 async def import_statement(tx: Tx, statement: Statement, account: Account) -> list[Line]:
-    """Book every line that says whose it is; the caller decides what refused lines mean for the others."""
+    """Book every line that says whose it is; the caller decides what refused lines mean for the others.
+
+    What came is booked before what came back, because many banks list the newest first.
+    """
+    known = await _known(tx, statement, account)
+    lines = [Line(item.line, Outcome.REFUSED, what=item.reason) for item in statement.unread]
+    came = [entry for entry in statement.entries if entry.amount_cents > 0]
+    lines += [await _take(tx, entry, known, account) for entry in came]
+    booked = {line.reference for line in lines if line.outcome in {Outcome.BOOKED, Outcome.KNOWN}}
+    known = replace(known, payments={*known.payments, *booked})
+    left = [entry for entry in statement.entries if entry.amount_cents < 0]
+    lines += [await _take(tx, entry, known, account) for entry in left]
+    return sorted(lines, key=lambda line: line.line)
+
+
+async def _known(tx: Tx, statement: Statement, account: Account) -> Known:
+    """All that the lines name, and which of them a person has booked under their references already."""
     names = [names_in(entry) for entry in statement.entries]
     amounts = {entry.amount_cents for entry in statement.entries}
-    known = await MatchingStore(tx.connection).known(
-        names, amounts, source=account.source, currency=account.currency
+    references = {entry.reference(account.source) for entry in statement.entries}
+    return await MatchingStore(tx.connection).known(
+        names, amounts, references, source=account.source, currency=account.currency
     )
-    lines = [Line(item.line, Outcome.REFUSED, what=item.reason) for item in statement.unread]
-    lines += [await _take(tx, entry, known, account) for entry in statement.entries]
-    return sorted(lines, key=lambda line: line.line)
 
 
 async def _take(tx: Tx, entry: Entry, known: Known, account: Account) -> Line:
@@ -82,6 +96,8 @@ async def _take(tx: Tx, entry: Entry, known: Known, account: Account) -> Line:
                 return await _book(tx, entry, pay, account)
             case TakeBack() as back:
                 return await _reverse(tx, entry, back, account)
+            case NoMatch() if entry.reference(account.source) in known.payments:
+                return _line(entry, account, Outcome.KNOWN, "booked under its reference")
             case NoMatch() as none:
                 suggestions = _suggestions(none.suggestions)
                 return _line(entry, account, Outcome.NOT_MATCHED, none.reason, suggestions)
@@ -140,5 +156,5 @@ def _line(
 
 def _suggestions(found: Sequence[KnownInvoice]) -> tuple[str, ...]:
     return tuple(
-        f"{item.number} is open with {format_cents(item.balance_cents, item.currency)}" for item in found
+        f"{item.number}, open with {format_cents(item.balance_cents, item.currency)}" for item in found
     )

@@ -29,14 +29,20 @@ class MatchingStore:
         self._connection = connection
 
     async def known(
-        self, names: Sequence[Names], amounts: Collection[int], *, source: str, currency: str
+        self,
+        names: Sequence[Names],
+        amounts: Collection[int],
+        references: Collection[str],
+        *,
+        source: str,
+        currency: str,
     ) -> Known:
         """All that a statement names, as far as we know it."""
         words = {word for item in names for word in item.words}
         return Known(
             invoices=await self._invoices({number for item in names for number in item.numbers}),
             leases=await self._leases({lease_id for item in names for lease_id in item.lease_ids}),
-            payments=await self._payments(words | {f"{source}:{word}" for word in words}),
+            payments=await self._payments({*references, *words, *(f"{source}:{word}" for word in words)}),
             open_by_amount=await self._open_by_amount(amounts, currency),
         )
 

@@ -1,19 +1,22 @@
 """`propman billing collect-autopay`."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from prometheus_client import CollectorRegistry
 
 from services.billing.collector import Collector, CollectorMetrics
+from services.billing.domain.autopay import State
 from services.billing.gateways.configured import configured_gateways
 from services.billing.handlers.autopay import chunked, plan_charges, write_charges
 from services.billing.settings import Settings
 from services.billing.store import ChargeStore, LeaseStore
 from services.billing.store.autopay import ToCharge
+from services.billing.store.charges import Charge
 from services.billing.verbs.database import opened
 from shared.cli import (
     App,
@@ -36,6 +39,9 @@ from shared.identity import new_id
 from shared.logging import only_errors
 from shared.messaging.transaction import Transactions, command_envelope
 from shared.money import format_cents
+
+PATIENCE: Final = 60
+"""Seconds to wait for what another process is asking for; a gateway takes less."""
 
 
 def add_to(app: App) -> None:
@@ -139,20 +145,27 @@ async def _collect(transactions: Transactions, wanted: Sequence[ToCharge], as_of
             bar.advance()
     for gateway in gateways.values():
         await gateway.close()
-    await _report(transactions, wanted, planned, missing=set(_gateways(wanted)) - set(gateways))
+    found = await _until_asked(transactions, wanted)
+    _report(wanted, found, planned, missing=_gateways(wanted) - set(gateways))
 
 
 def _gateways(wanted: Sequence[ToCharge]) -> set[str]:
     return {item.gateway for item in wanted}
 
 
-async def _report(
-    transactions: Transactions, wanted: Sequence[ToCharge], planned: int, *, missing: set[str]
-) -> None:
-    async with transactions.engine.connect() as connection:
-        found = await ChargeStore(connection).of_attempts(
-            [(item.invoice_id, item.attempt) for item in wanted]
-        )
+async def _until_asked(transactions: Transactions, wanted: Sequence[ToCharge]) -> list[Charge]:
+    """What came of the charges; what the running service is asking for at this moment is waited for."""
+    attempts = [(item.invoice_id, item.attempt) for item in wanted]
+    for _ in range(PATIENCE):
+        async with transactions.engine.connect() as connection:
+            found = await ChargeStore(connection).of_attempts(attempts)
+        if not any(item.state is State.CLAIMED for item in found):
+            break
+        await asyncio.sleep(1)
+    return found
+
+
+def _report(wanted: Sequence[ToCharge], found: Sequence[Charge], planned: int, *, missing: set[str]) -> None:
     states = Counter(str(item.state) for item in found)
     if json_wanted():
         print_json({"dry_run": False, "planned": planned, "states": states, "charges": _brief(found)})
@@ -166,17 +179,22 @@ async def _report(
         warning(f"The gateway {name} is not configured here; its charges stay planned.")
     if not wanted:
         success("Nothing is due by autopay.")
-    elif states["failed"] or states["unknown"] or missing:
-        undone = states["failed"] + states["unknown"]
+    else:
+        _conclude(states, len(found))
+
+
+def _conclude(states: Counter[str], asked: int) -> None:
+    undone, to_come = states["failed"] + states["unknown"], states["planned"] + states["claimed"]
+    if undone or to_come:
         raise CommandError(
-            f"{states['succeeded']} of {len(found)} charged; {undone} declined or in doubt.",
+            f"{states['succeeded']} of {asked} charged; {undone} declined or in doubt,"
+            f" {to_come} still to be made.",
             remedy="See `propman billing autopay charges`.",
         )
-    else:
-        success(f"{states['succeeded']} charged, {states['processing']} with the bank.")
+    success(f"{states['succeeded']} charged, {states['processing']} with the bank.")
 
 
-def _brief(found: Sequence[Any]) -> list[dict[str, Any]]:
+def _brief(found: Sequence[Charge]) -> list[dict[str, Any]]:
     names = (
         "charge_id",
         "invoice_number",
