@@ -47,6 +47,7 @@ def test_a_cancellation_that_calls_itself_an_alert_clears() -> None:
 
     assert home.hears(cancelled, at=NOON + minutes(31)) == ["cleared Tornado Watch watch cancelled"]
     assert home.hears(cancelled, at=NOON + minutes(34)) == []
+    assert home.ignored == []
 
 
 def test_a_cancellation_of_what_was_never_open_says_nothing() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from services.weather.handlers.settling import settle
 from services.weather.schema import answers, checks, feeds, incident_revisions, locations, runs
+from services.weather.store.answers import Answer, AnswerStore
 from services.weather.store.checks import Check, CheckStore
 from services.weather.store.places import PlaceStore
 from shared.contracts.leasing import PropertyChanged
@@ -410,3 +411,25 @@ async def test_the_facts_carry_the_story_of_the_trigger(desk: Desk) -> None:
     assert stories == {trigger.occurrence_id}
     (run,) = await desk.rows(runs)
     assert (run.raised, run.finished_at) == (1, desk.clock.now())
+
+
+async def test_what_was_said_is_kept_for_a_while_and_then_forgotten(desk: Desk) -> None:
+    await desk.register()
+    desk.provider.says(ALERTS, Reply(answer(feature())))
+    await desk.ask()
+    async with desk.transactions.command("test") as tx:
+        (place,) = await PlaceStore(tx.connection).watched()
+        await AnswerStore(tx.connection).keep(place.location_id, Answer("nws_grid", "{}", "1"), tx.at)
+
+    kept = []
+    for days in (1, 3, 29, 31):
+        desk.clock.moment = NOON + hours(24 * days)
+        await desk.due("conditions")
+        kept.append((sorted(row.feed for row in await desk.rows(answers)), len(await desk.rows(runs))))
+
+    assert kept == [
+        (["nws_alerts", "nws_grid"], 2),
+        (["nws_alerts"], 3),
+        (["nws_alerts"], 4),
+        ([], 4),  # the run of the first day is forgotten
+    ]

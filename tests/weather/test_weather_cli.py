@@ -20,7 +20,7 @@ from tests.support.messages import count_rows, deliver, emitted
 from tests.weather.desk import ALBANY, ALERTS
 from tests.weather.nws import answer, feature, hours
 from tests.weather.provider import Provider, Reply, a_provider
-from tests.weather.test_asking import POINT, STATIONS
+from tests.weather.test_asking import OUT_OF_BOUNDS, POINT, STATIONS
 
 
 @dataclass
@@ -114,6 +114,17 @@ async def test_one_property_alone_is_asked_about(shell: Shell) -> None:
 
     assert [event["property_id"] for event in ran.json["events"]] == [str(wanted)]
     assert len(shell.provider.requests) == 1
+
+
+async def test_a_place_that_nobody_can_be_asked_about_is_named(shell: Shell) -> None:
+    await shell.register(name="Harbour House", latitude=53.5, longitude=10.0)
+    shell.provider.says(ALERTS, Reply(OUT_OF_BOUNDS, 400))
+    shell.provider.says("/points", Reply({"title": "Data Unavailable For Requested Point"}, 404))
+
+    ran = await shell.run("check-weather-alerts")
+
+    assert ran.code == 0
+    assert "Harbour House is not watched: no official source covers it" in ran.err
 
 
 async def test_what_cannot_be_asked_is_a_problem_and_exit_one(shell: Shell) -> None:

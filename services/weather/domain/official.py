@@ -231,7 +231,9 @@ class _Work:
         """A message that a hazard is over for the zones it names."""
         known = self.match(alert)
         if known is None:
-            self.ignore(alert.id, "it ends nothing that is open here")
+            # It stays in the list for a while after it did its work.
+            if not any(alert.id in past.seen for past in self._ledger.closed):
+                self.ignore(alert.id, "it ends nothing that is open here")
         elif known.sent_at is not None and alert.sent_at < known.sent_at:
             self.ignore(alert.id, f"it is older than what is known of {known.key}")
         else:

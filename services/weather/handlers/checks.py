@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from services.weather.store.answers import AnswerStore
+from services.weather.store.answers import KEPT, AnswerStore
 from services.weather.store.checks import Check, CheckStore, Run
 from services.weather.store.places import Location, PlaceStore
 from shared.contracts.scheduler import TriggerOutcome, WeatherCheckDue
@@ -31,6 +31,7 @@ async def request_checks(due: WeatherCheckDue, tx: Tx) -> None:
         return
     if due.check == "conditions":
         await AnswerStore(tx.connection).prune(tx.at)
+        await store.prune_runs(tx.at - KEPT)
     cold = not await AnswerStore(tx.connection).ever_healthy()
     queued = await store.request([_check(due, place, tx, cold=cold) for place in places])
     finished = None if queued else tx.at

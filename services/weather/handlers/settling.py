@@ -45,6 +45,8 @@ class Settled:
     changes: list[tuple[Property, Change]] = field(default_factory=list)
     ignored: list[tuple[str, str]] = field(default_factory=list)
     problem: str | None = None
+    not_watched: list[Property] = field(default_factory=list)
+    """Properties at a place that nobody who is configured can be asked about."""
 
     @property
     def tally(self) -> Tally:
@@ -78,8 +80,9 @@ async def settle(
         await work.conditions(asked.conditions, covered=asked.covered is not False)
     elif asked.covered is not False:
         await work.failed(asked.problem or "no answer")
-    elif check.check == "conditions":
+    elif check.check == "conditions" and not official_only:
         log.info("place_not_watched", location_id=str(location.location_id), reason=NOT_WATCHED)
+        work.settled.not_watched += at_place
     return work.settled
 
 

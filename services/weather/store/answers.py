@@ -1,4 +1,4 @@
-"""What providers said, word for word, for thirty days; and how well each place can be asked."""
+"""What providers said, word for word, and how well each place can be asked."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.weather.schema import answers, feeds
 
 KEPT: Final = timedelta(days=30)
+FORECASTS_KEPT: Final = timedelta(days=2)
+"""A forecast grid is 100 kB and new every hour; what was said of it is in the incidents."""
 TELL_AFTER: Final = timedelta(hours=3)
 """After so long without a healthy answer the operator is told."""
 
@@ -76,8 +78,10 @@ class AnswerStore:
         return Answer(*row) if row else None
 
     async def prune(self, now: datetime) -> int:
-        """Forget bodies that nobody heard for thirty days; how many."""
-        statement = sa.delete(answers).where(answers.c.last_at < now - KEPT).returning(answers.c.feed)
+        """Forget alerts that nobody heard for thirty days, and forecasts of the day before yesterday."""
+        alerts = answers.c.feed == "nws_alerts"
+        oldest = sa.case((alerts, sa.literal(now - KEPT)), else_=sa.literal(now - FORECASTS_KEPT))
+        statement = sa.delete(answers).where(answers.c.last_at < oldest).returning(answers.c.feed)
         return len(list(await self._connection.scalars(statement)))
 
     async def feed(self, location_id: UUID, check: str) -> Feed | None:

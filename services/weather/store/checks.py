@@ -186,6 +186,10 @@ class CheckStore:
         )
         return _run((await self._connection.execute(statement)).one())
 
+    async def prune_runs(self, before: datetime) -> None:
+        """Forget runs that finished long ago; the scheduler has their outcomes."""
+        await self._connection.execute(sa.delete(runs).where(runs.c.finished_at < before))
+
     async def run(self, run_id: UUID) -> Run | None:
         """One run."""
         row = (await self._connection.execute(sa.select(runs).where(runs.c.run_id == run_id))).one_or_none()

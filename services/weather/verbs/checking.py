@@ -9,7 +9,7 @@ import typer
 
 from services.weather.asking import Asker
 from services.weather.domain.incidents import Change
-from services.weather.handlers.settling import Settled, settle
+from services.weather.handlers.settling import NOT_WATCHED, Settled, settle
 from services.weather.providers import open_asker
 from services.weather.settings import Settings
 from services.weather.store.answers import AnswerStore
@@ -183,6 +183,7 @@ def _report(
 ) -> None:
     said = [item for settled in found for item in settled.changes]
     problems = [settled.problem for settled in found if settled.problem]
+    uncovered = [item for settled in found for item in settled.not_watched]
     ignored = dict.fromkeys(note for settled in found for note in settled.ignored)
     if as_json:
         print_json(
@@ -191,7 +192,7 @@ def _report(
                 "places": len(places),
                 "events": [_event(place, change) for place, change in said],
                 "ignored": [{"id": identity, "why": why} for identity, why in ignored],
-                "not_watched": [item.property_id for item in unplaced],
+                "not_watched": [item.property_id for item in (*unplaced, *uncovered)],
                 "problems": problems,
             }
         )
@@ -203,6 +204,8 @@ def _report(
         print_table(["property", "alert", "level", "event", "until"], rows, empty="Nothing new to tell.")
     for item in unplaced:
         warning(f"{item.name} has no coordinates and is not watched.")
+    for item in uncovered:
+        warning(f"{item.name} is not watched: {NOT_WATCHED}.")
     for problem in problems:
         warning(problem)
     if problems:
