@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 
+import pytest
 import structlog
 
 from services.weather.handlers import router
@@ -13,6 +14,8 @@ from tests.weather.desk import ALERTS, Desk
 from tests.weather.nws import NOON, answer, feature, minutes
 from tests.weather.provider import Reply, Request
 from tests.weather.test_asking import STATIONS, grid, observation
+
+pytestmark = pytest.mark.timeout(300)  # 500 properties are registered one by one
 
 log = structlog.get_logger()
 
