@@ -199,7 +199,7 @@ LEASE = KnownLease(new_id(), INVOICE.account_id, "USD")
 KNOWN = Known(
     invoices={item.number: item for item in (INVOICE, OTHER)},
     leases={LEASE.lease_id: LEASE},
-    payments={"CHK-1041", "bank:T-77"},
+    payments={"CHK-1041": new_id(), "bank:T-77": new_id()},
     open_by_amount={157_500: [INVOICE, OTHER]},
 )
 

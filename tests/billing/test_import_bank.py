@@ -1,5 +1,6 @@
 """Each movement on a bank's statement is booked once, in whatever file it comes, and none is guessed."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from datetime import date
@@ -8,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from services.billing.domain.bank_statements import read_statement
+from services.billing.handlers.bank_import import Account, Line, Outcome, import_statement
 from services.billing.schema import metadata, payment_reversals
 from services.billing.verbs.banking import import_bank
 from shared.cli import CommandError, UsageProblem
@@ -180,6 +183,22 @@ async def test_what_a_person_booked_under_a_line_s_reference_is_known_from_then_
     await bank.desk.pay(invoice, 500, line["reference"])
 
     assert await bank.outcomes(row) == ["already_known"]
+
+
+async def test_two_imports_of_the_same_accounts_in_opposite_order_both_end_well(bank: Bank) -> None:
+    numbers = [(await bank.desk.bill())["number"] for _ in range(6)]
+    account = Account("bank", "USD")
+
+    async def take(file: str, order: list[str]) -> list[Line]:
+        rows = "".join(f"2024-11-20,5.00,{number},{file}{number}\n" for number in order)
+        statement = read_statement((HEADER + rows).encode())
+        async with bank.desk.transactions.command("import") as tx:
+            return await import_statement(tx, statement, account)
+
+    done = await asyncio.gather(take("A", numbers), take("B", numbers[::-1]), take("C", numbers))
+
+    assert {line.outcome for lines in done for line in lines} == {Outcome.BOOKED}
+    assert len(await bank.desk.payments()) == 18
 
 
 async def test_more_coming_back_than_was_paid_is_refused(bank: Bank) -> None:

@@ -5,7 +5,7 @@ fits is shown to a person, and booked by nobody.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -49,8 +49,8 @@ class Known:
     invoices: Mapping[str, KnownInvoice] = field(default_factory=dict)
     """By number."""
     leases: Mapping[UUID, KnownLease] = field(default_factory=dict)
-    payments: Collection[str] = ()
-    """References of payments that were booked."""
+    payments: Mapping[str, UUID] = field(default_factory=dict)
+    """By reference, of what was booked: whose account it is on."""
     open_by_amount: Mapping[int, Sequence[KnownInvoice]] = field(default_factory=dict)
 
 

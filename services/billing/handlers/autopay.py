@@ -15,6 +15,7 @@ from services.billing.store.runs import Run
 from shared.clock import local_date
 from shared.contracts.billing import ChargeAutopay, InvoiceToJudge
 from shared.contracts.scheduler import AutopayDue
+from shared.db import plan_for_values
 from shared.identity import new_id
 from shared.messaging.router import Router
 from shared.messaging.transaction import Tx
@@ -99,6 +100,7 @@ async def plan_charges(
     invoice_ids: Collection[UUID] | None = None,
 ) -> list[ToCharge]:
     """What is to be charged at a moment, each invoice judged by the date it is at its property."""
+    await plan_for_values(connection)
     today = {name: local_date(as_of, name) for name in await LeaseStore(connection).time_zones()}
     return await AutopayStore(connection).to_charge(today, property_id=property_id, invoice_ids=invoice_ids)
 

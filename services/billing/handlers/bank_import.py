@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
+from uuid import UUID
 
 from services.billing.domain.bank_matching import (
     Known,
@@ -19,6 +20,7 @@ from services.billing.domain.bank_statements import Entry, Statement
 from services.billing.domain.payments import PaymentRefused
 from services.billing.handlers.payments import NewPayment, record_payment
 from services.billing.handlers.reversals import NewReversal, reverse_payment
+from services.billing.handlers.settling import lock_accounts
 from services.billing.store.matching import MatchingStore
 from shared.messaging.transaction import Tx
 from shared.money import format_cents
@@ -61,6 +63,8 @@ class Line:
     """What it was booked on, or why it was not."""
     reference: str = ""
     suggestions: tuple[str, ...] = ()
+    account_id: UUID | None = None
+    """Where it was booked as a payment."""
 
 
 async def import_statement(tx: Tx, statement: Statement, account: Account) -> list[Line]:
@@ -69,11 +73,12 @@ async def import_statement(tx: Tx, statement: Statement, account: Account) -> li
     What came is booked before what came back, because many banks list the newest first.
     """
     known = await _known(tx, statement, account)
+    # All at once and in one order everywhere, so that two imports never wait for each other.
+    await lock_accounts(tx, _accounts(known))
     lines = [Line(item.line, Outcome.REFUSED, what=item.reason) for item in statement.unread]
     came = [entry for entry in statement.entries if entry.amount_cents > 0]
     lines += [await _take(tx, entry, known, account) for entry in came]
-    booked = {line.reference for line in lines if line.outcome in {Outcome.BOOKED, Outcome.KNOWN}}
-    known = replace(known, payments={*known.payments, *booked})
+    known = replace(known, payments={**known.payments, **_booked(lines)})
     left = [entry for entry in statement.entries if entry.amount_cents < 0]
     lines += [await _take(tx, entry, known, account) for entry in left]
     return sorted(lines, key=lambda line: line.line)
@@ -87,6 +92,18 @@ async def _known(tx: Tx, statement: Statement, account: Account) -> Known:
     return await MatchingStore(tx.connection).known(
         names, amounts, references, source=account.source, currency=account.currency
     )
+
+
+def _accounts(known: Known) -> set[UUID]:
+    """Every account that a line may be booked on."""
+    invoices = {item.account_id for item in known.invoices.values()}
+    leases = {item.account_id for item in known.leases.values()}
+    return invoices | leases | set(known.payments.values())
+
+
+def _booked(lines: Sequence[Line]) -> dict[str, UUID]:
+    """What was booked just now, by reference."""
+    return {line.reference: line.account_id for line in lines if line.account_id is not None}
 
 
 async def _take(tx: Tx, entry: Entry, known: Known, account: Account) -> Line:
@@ -121,7 +138,8 @@ async def _book(tx: Tx, entry: Entry, pay: Pay, account: Account) -> Line:
         ),
     )
     outcome = Outcome.KNOWN if booked.repeated else Outcome.BOOKED
-    return _line(entry, account, outcome, booked.warning or pay.because)
+    line = _line(entry, account, outcome, booked.warning or pay.because)
+    return replace(line, account_id=pay.account_id)
 
 
 async def _reverse(tx: Tx, entry: Entry, back: TakeBack, account: Account) -> Line:

@@ -60,9 +60,11 @@ class MatchingStore:
         rows = await self._connection.execute(query)
         return {row.lease_id: KnownLease(**row._asdict()) for row in rows}
 
-    async def _payments(self, references: Collection[str]) -> set[str]:
-        query = sa.select(payments.c.reference).where(payments.c.reference == _any(references, sa.Text()))
-        return set(await self._connection.scalars(query))
+    async def _payments(self, references: Collection[str]) -> dict[str, UUID]:
+        query = sa.select(payments.c.reference, payments.c.account_id).where(
+            payments.c.reference == _any(references, sa.Text())
+        )
+        return {row.reference: row.account_id for row in await self._connection.execute(query)}
 
     async def _open_by_amount(self, amounts: Collection[int], currency: str) -> dict[int, list[KnownInvoice]]:
         query = (
