@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from services.billing.handlers import router
-from services.billing.handlers.planning import CHUNK
+from services.billing.handlers.runs import CHUNK
 from services.billing.schema import invoice_lines, invoices, leases, runs
 from shared.contracts.billing import IssueInvoices
 from shared.contracts.leasing import LeaseChanged

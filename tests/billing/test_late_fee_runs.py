@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from services.billing.domain.fee_rules import PercentOfRent, RecurringMonthly, Share
-from services.billing.handlers import late_fees, router
+from services.billing.handlers import router
 from services.billing.handlers.late_fees import due_invoices
 from services.billing.schema import invoice_lines, invoices, runs, terms, waivers
 from services.billing.store.fees import due_query
@@ -300,7 +300,7 @@ async def test_a_chunk_that_comes_days_late_takes_nothing_back(ledger: LateLedge
 async def test_the_outcome_of_a_run_is_said_once_when_all_chunks_are_done(
     transactions: Transactions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(late_fees, "CHUNK", 2)
+    monkeypatch.setattr("services.billing.handlers.runs.CHUNK", 2)
     for _ in range(5):
         await (await LateLedger(transactions).open()).invoice()
 
@@ -351,7 +351,9 @@ async def test_an_invoice_whose_law_is_unknown_is_named_and_stops_no_other(
 async def test_an_account_that_does_not_settle_is_named_and_stops_no_other(
     ledger: LateLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(late_fees, "MOST_ROUNDS", 1)  # one round never sees that nothing is missing
+    monkeypatch.setattr(
+        "services.billing.handlers.late_fees.MOST_ROUNDS", 1
+    )  # one round never sees that nothing is missing
     invoice = await ledger.invoice()
 
     await ledger.run("2025-03-07")

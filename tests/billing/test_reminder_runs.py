@@ -13,7 +13,8 @@ from services.billing.domain.policies import BillingPolicy
 from services.billing.domain.policy_book import Place
 from services.billing.handlers import router
 from services.billing.handlers.policies import keep_policy, plan_policy
-from services.billing.handlers.reminders import CHUNK, remind_chunk
+from services.billing.handlers.reminders import remind_chunk
+from services.billing.handlers.runs import CHUNK
 from services.billing.handlers.settling import lock_accounts
 from services.billing.schema import holds, invoices, reminder_messages, reminders, runs
 from services.billing.store import AutopayStore

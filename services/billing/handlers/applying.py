@@ -2,7 +2,8 @@
 
 from services.billing.domain.plans import PlanOutdated, SavedPlan, differences, planned
 from services.billing.handlers.issuing import Drafted, draft_chunk, issue
-from services.billing.handlers.planning import CHUNK, Plan, Request, chunked, plan_invoices
+from services.billing.handlers.planning import Plan, Request, chunked, plan_invoices
+from services.billing.handlers.runs import CHUNK
 from services.billing.handlers.settling import lock_accounts
 from services.billing.store import LeaseStore
 from services.billing.store.invoices import Issued

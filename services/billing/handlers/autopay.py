@@ -1,17 +1,15 @@
 """What is to be charged by itself today: planned, split into chunks, written down for the collectors."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.billing.handlers.outcomes import outcome_of
-from services.billing.store import AutopayStore, LeaseStore, RunStore
+from services.billing.handlers.runs import chunked, fan_out, finish_chunk
+from services.billing.store import AutopayStore, LeaseStore
 from services.billing.store.autopay import Enrolment, ToCharge
-from services.billing.store.runs import Run
 from shared.clock import local_date
 from shared.contracts.billing import ChargeAutopay, InvoiceToJudge
 from shared.contracts.scheduler import AutopayDue
@@ -19,9 +17,6 @@ from shared.db import plan_for_values
 from shared.identity import new_id
 from shared.messaging.router import Router
 from shared.messaging.transaction import Tx
-
-CHUNK: Final = 500
-"""How many charges one command plans."""
 
 router = Router("billing")
 
@@ -55,24 +50,16 @@ class Method:
 async def request_charges(due: AutopayDue, tx: Tx) -> None:
     """Split the day's charges into chunks, so that replicas share them and a crash resumes where it stood."""
     wanted = await plan_charges(tx.connection, due.as_of, property_id=due.property_id)
-    chunks = [] if due.dry_run else chunked(wanted)
-    run = Run(
-        run_id=due.occurrence_id,
-        trigger=due.topic,
-        as_of=due.as_of,
-        chunks_expected=len(chunks),
-        examined=len(wanted),
-        skipped=0,
-        started_at=tx.at,
-        finished_at=None if chunks else tx.at,
-    )
-    if not await RunStore(tx.connection).open(run):
-        return
-    for number, chunk in enumerate(chunks):
-        invoices = tuple(InvoiceToJudge(invoice_id=item.invoice_id, on=item.on) for item in chunk)
-        tx.emit(ChargeAutopay(run_id=run.run_id, chunk=number, as_of=due.as_of, invoices=invoices))
-    if run.finished:
-        tx.emit(outcome_of(run, tx.at))
+    orders = [
+        ChargeAutopay(
+            run_id=due.occurrence_id,
+            chunk=number,
+            as_of=due.as_of,
+            invoices=tuple(InvoiceToJudge(invoice_id=item.invoice_id, on=item.on) for item in chunk),
+        )
+        for number, chunk in enumerate(chunked(wanted))
+    ]
+    await fan_out(tx, due, orders, examined=len(wanted))
 
 
 @router.on(ChargeAutopay, prefetch=2)
@@ -80,16 +67,7 @@ async def plan_chunk(command: ChargeAutopay, tx: Tx) -> None:
     """Write one chunk down for the collectors; what was paid or planned meanwhile is skipped."""
     ids = [item.invoice_id for item in command.invoices]
     planned = await write_charges(tx, ids, as_of=command.as_of)
-    run = await RunStore(tx.connection).finish_chunk(
-        command.run_id, created=planned, skipped=len(ids) - planned, problems=(), at=tx.at
-    )
-    if run is not None and run.finished:
-        tx.emit(outcome_of(run, tx.at))
-
-
-def chunked(wanted: Sequence[ToCharge]) -> list[Sequence[ToCharge]]:
-    """The work in pieces of `CHUNK`."""
-    return [wanted[start : start + CHUNK] for start in range(0, len(wanted), CHUNK)]
+    await finish_chunk(tx, command.run_id, created=planned, skipped=len(ids) - planned, problems=())
 
 
 async def plan_charges(

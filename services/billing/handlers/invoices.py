@@ -4,10 +4,8 @@ from collections.abc import Sequence
 
 from services.billing.domain.periods import first_day
 from services.billing.handlers.issuing import issue_chunk
-from services.billing.handlers.outcomes import outcome_of
 from services.billing.handlers.planning import Key, Request, Wanted, chunked, plan_invoices
-from services.billing.store import RunStore
-from services.billing.store.runs import MOST_PROBLEMS, Run
+from services.billing.handlers.runs import fan_out, finish_chunk
 from shared.contracts.billing import IssueInvoices, LeaseToBill
 from shared.contracts.scheduler import MonthlyBillingDue
 from shared.messaging.router import Router
@@ -20,36 +18,21 @@ router = Router("billing")
 async def request_invoices(due: MonthlyBillingDue, tx: Tx) -> None:
     """Split the work into chunks, so that replicas share it and a crash resumes where it stood."""
     plan = await plan_invoices(tx.connection, request_of(due))
-    chunks = chunked(() if due.dry_run else plan.to_bill)
-    run = Run(
-        run_id=due.occurrence_id,
-        trigger=due.topic,
-        as_of=due.as_of,
-        chunks_expected=len(chunks),
-        examined=plan.examined,
-        skipped=plan.billed + plan.held_back,
-        failed=len(plan.problems),
-        problems=plan.problems[:MOST_PROBLEMS],
-        started_at=tx.at,
-        finished_at=None if chunks else tx.at,
-    )
-    if not await RunStore(tx.connection).open(run):
-        return
-    for number, chunk in enumerate(chunks):
-        tx.emit(IssueInvoices(run_id=run.run_id, chunk=number, as_of=due.as_of, leases=_to_bill(chunk)))
-    if run.finished:
-        tx.emit(outcome_of(run, tx.at))
+    orders = [
+        IssueInvoices(run_id=due.occurrence_id, chunk=number, as_of=due.as_of, leases=_to_bill(chunk))
+        for number, chunk in enumerate(chunked(plan.to_bill))
+    ]
+    skipped = plan.billed + plan.held_back
+    await fan_out(tx, due, orders, examined=plan.examined, skipped=skipped, problems=plan.problems)
 
 
 @router.on(IssueInvoices, prefetch=2)
 async def issue_invoices(command: IssueInvoices, tx: Tx) -> None:
     """Bill one chunk; the chunk that completes the run reports its outcome, once."""
     done = await issue_chunk(tx, keys_of(command), as_of=command.as_of)
-    run = await RunStore(tx.connection).finish_chunk(
-        command.run_id, created=len(done.issued), skipped=done.skipped, problems=done.problems, at=tx.at
+    await finish_chunk(
+        tx, command.run_id, created=len(done.issued), skipped=done.skipped, problems=done.problems
     )
-    if run is not None and run.finished:
-        tx.emit(outcome_of(run, tx.at))
 
 
 def request_of(due: MonthlyBillingDue) -> Request:

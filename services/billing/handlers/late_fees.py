@@ -4,7 +4,7 @@
 matter which of them noticed first.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import count
@@ -19,12 +19,11 @@ from services.billing.domain.fee_postings import FeeLine, Postings, missing, pos
 from services.billing.domain.late_terms import Case, LateTerms
 from services.billing.domain.lawful_policies import profile_of
 from services.billing.domain.policies import BillingPolicy
-from services.billing.handlers.outcomes import outcome_of
+from services.billing.handlers.runs import chunked, fan_out, finish_chunk
 from services.billing.handlers.settling import Settlement, announce, lock_accounts, replay_accounts
 from services.billing.jurisdictions import profiles
-from services.billing.store import FeeStore, PolicyStore, RunStore
+from services.billing.store import FeeStore, PolicyStore
 from services.billing.store.fees import DueInvoice, LateInvoice, NewLine
-from services.billing.store.runs import Run
 from shared.clock import local_date
 from shared.contracts.billing import (
     ApplyLateFees,
@@ -37,9 +36,6 @@ from shared.contracts.billing import (
 from shared.contracts.scheduler import LateFeesDue
 from shared.messaging.router import Router
 from shared.messaging.transaction import Tx
-
-CHUNK: Final = 500
-"""How many invoices one command judges."""
 
 MOST_ROUNDS: Final = 50
 """A fee may take money from a newer invoice, and so on: more rounds than an account has late invoices."""
@@ -89,24 +85,16 @@ class Judged:
 async def request_late_fees(due: LateFeesDue, tx: Tx) -> None:
     """Split what is due for a look into chunks: replicas share it, and a crash resumes where it stood."""
     found = await due_invoices(tx.connection, due.as_of, property_id=due.property_id)
-    chunks = [] if due.dry_run else chunked(found)
-    run = Run(
-        run_id=due.occurrence_id,
-        trigger=due.topic,
-        as_of=due.as_of,
-        chunks_expected=len(chunks),
-        examined=len(found),
-        skipped=0,
-        started_at=tx.at,
-        finished_at=None if chunks else tx.at,
-    )
-    if not await RunStore(tx.connection).open(run):
-        return
-    for number, chunk in enumerate(chunks):
-        judged = tuple(InvoiceToJudge(invoice_id=item.invoice_id, on=item.on) for item in chunk)
-        tx.emit(ApplyLateFees(run_id=run.run_id, chunk=number, as_of=due.as_of, invoices=judged))
-    if run.finished:
-        tx.emit(outcome_of(run, tx.at))
+    orders = [
+        ApplyLateFees(
+            run_id=due.occurrence_id,
+            chunk=number,
+            as_of=due.as_of,
+            invoices=tuple(InvoiceToJudge(invoice_id=item.invoice_id, on=item.on) for item in chunk),
+        )
+        for number, chunk in enumerate(chunked(found))
+    ]
+    await fan_out(tx, due, orders, examined=len(found))
 
 
 @router.on(ApplyLateFees, prefetch=2)
@@ -114,11 +102,7 @@ async def apply_late_fees(command: ApplyLateFees, tx: Tx) -> None:
     """Judge one chunk; the chunk that completes the run reports its outcome, once."""
     done = await apply_chunk(tx, {item.invoice_id: item.on for item in command.invoices})
     skipped = len({item.invoice_id for item in command.invoices} - done.changed)
-    run = await RunStore(tx.connection).finish_chunk(
-        command.run_id, created=len(done.posted), skipped=skipped, problems=done.problems, at=tx.at
-    )
-    if run is not None and run.finished:
-        tx.emit(outcome_of(run, tx.at))
+    await finish_chunk(tx, command.run_id, created=len(done.posted), skipped=skipped, problems=done.problems)
 
 
 async def due_invoices(
@@ -128,11 +112,6 @@ async def due_invoices(
     store = FeeStore(connection)
     today = {name: local_date(as_of, name) for name in await store.time_zones()}
     return await store.due(today, property_id)
-
-
-def chunked(found: Sequence[DueInvoice]) -> list[Sequence[DueInvoice]]:
-    """The work in pieces of `CHUNK`."""
-    return [found[start : start + CHUNK] for start in range(0, len(found), CHUNK)]
 
 
 async def apply_chunk(tx: Tx, wanted: Mapping[UUID, date]) -> Judged:

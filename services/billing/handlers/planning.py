@@ -22,12 +22,10 @@ from services.billing.domain.due_periods import (
 )
 from services.billing.domain.periods import BillingPeriod, first_day, last_day, period_of
 from services.billing.domain.policy_book import Place, PolicyBook
+from services.billing.handlers.runs import CHUNK
 from services.billing.store import BilledStore, LeaseStore, PolicyStore
 from services.billing.store.leases import Billable, Window
 from shared.clock import UnknownZone, local_date
-
-CHUNK: Final = 500
-"""How many invoices are issued at once: enough for set-based SQL, few enough to share among replicas."""
 
 _AHEAD: Final = timedelta(days=LONGEST_LEAD_DAYS + LONGEST_PERIOD_DAYS)
 

@@ -6,7 +6,6 @@ The command line calls the same functions; a dry run decides without the lock, a
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,12 +17,11 @@ from services.billing.domain.policy_book import Place, PolicyBook
 from services.billing.domain.policy_dates import first_fee_on
 from services.billing.domain.reminder_groups import MessageKey, households, in_chunks
 from services.billing.domain.reminders import Decision, Remindable, decide, upcoming
-from services.billing.handlers.outcomes import outcome_of
+from services.billing.handlers.runs import CHUNK, fan_out, finish_chunk
 from services.billing.handlers.settling import lock_accounts
 from services.billing.jurisdictions import profiles
-from services.billing.store import AutopayStore, FeeStore, PolicyStore, ReminderStore, RunStore
+from services.billing.store import AutopayStore, FeeStore, PolicyStore, ReminderStore
 from services.billing.store.reminders import DueReminder, ReminderInvoice
-from services.billing.store.runs import Run
 from shared.clock import local_date, zone
 from shared.contracts.billing import InvoiceToJudge, PaymentReminderDue, ReminderItem, SendReminders
 from shared.contracts.scheduler import PaymentRemindersDue
@@ -31,9 +29,6 @@ from shared.db import plan_for_values
 from shared.messaging.errors import Transient
 from shared.messaging.router import Router
 from shared.messaging.transaction import Tx
-
-CHUNK: Final = 500
-"""About how many invoices one command decides; a household is never divided."""
 
 router = Router("billing")
 
@@ -71,27 +66,17 @@ async def request_reminders(due: PaymentRemindersDue, tx: Tx) -> None:
     found = await plan_reminders(
         tx.connection, due.as_of, property_id=due.property_id, stages=stages, by_hour=_keeps_hours(due)
     )
-    chunks = [] if due.dry_run else in_chunks(found, CHUNK)
-    run = Run(
-        run_id=due.occurrence_id,
-        trigger=due.topic,
-        as_of=due.as_of,
-        chunks_expected=len(chunks),
-        examined=len(found),
-        skipped=0,
-        started_at=tx.at,
-        finished_at=None if chunks else tx.at,
-    )
-    if not await RunStore(tx.connection).open(run):
-        return
-    for number, chunk in enumerate(chunks):
-        wanted = tuple(InvoiceToJudge(invoice_id=item.invoice_id, on=item.on) for item in chunk)
-        order = SendReminders(
-            run_id=run.run_id, chunk=number, as_of=due.as_of, stages=stages, invoices=wanted
+    orders = [
+        SendReminders(
+            run_id=due.occurrence_id,
+            chunk=number,
+            as_of=due.as_of,
+            stages=stages,
+            invoices=tuple(InvoiceToJudge(invoice_id=item.invoice_id, on=item.on) for item in chunk),
         )
-        tx.emit(order)
-    if run.finished:
-        tx.emit(outcome_of(run, tx.at))
+        for number, chunk in enumerate(in_chunks(found, CHUNK))
+    ]
+    await fan_out(tx, due, orders, examined=len(found))
 
 
 @router.on(SendReminders, prefetch=2)
@@ -99,15 +84,8 @@ async def send_reminders(command: SendReminders, tx: Tx) -> None:
     """Decide one chunk; the chunk that completes the run reports its outcome, once."""
     wanted = {item.invoice_id: item.on for item in command.invoices}
     done = await remind_chunk(tx, wanted, stages=command.stages)
-    run = await RunStore(tx.connection).finish_chunk(
-        command.run_id,
-        created=len(done.said),
-        skipped=len(wanted) - len(done.said) - len(done.problems),
-        problems=done.problems,
-        at=tx.at,
-    )
-    if run is not None and run.finished:
-        tx.emit(outcome_of(run, tx.at))
+    skipped = len(wanted) - len(done.said) - len(done.problems)
+    await finish_chunk(tx, command.run_id, created=len(done.said), skipped=skipped, problems=done.problems)
 
 
 def stages_asked_for(days_before: int | None, days_after: int | None) -> tuple[int, ...] | None:

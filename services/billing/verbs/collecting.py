@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry
 from services.billing.collector import Collector, CollectorMetrics
 from services.billing.domain.autopay import State
 from services.billing.gateways.configured import configured_gateways
-from services.billing.handlers.autopay import chunked, plan_charges, write_charges
+from services.billing.handlers.autopay import plan_charges, write_charges
+from services.billing.handlers.runs import chunked
 from services.billing.settings import Settings
 from services.billing.store import ChargeStore, LeaseStore
 from services.billing.store.autopay import ToCharge

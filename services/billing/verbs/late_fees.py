@@ -10,8 +10,9 @@ from uuid import UUID
 import typer
 
 from services.billing.domain.waiving import WaiverRefused
-from services.billing.handlers.late_fees import Judged, apply_chunk, chunked, due_invoices
+from services.billing.handlers.late_fees import Judged, apply_chunk, due_invoices
 from services.billing.handlers.payments import InvoiceUnknown
+from services.billing.handlers.runs import chunked
 from services.billing.handlers.waivers import Waived
 from services.billing.handlers.waivers import waive_fee as waive
 from services.billing.store import LeaseStore

@@ -10,7 +10,6 @@ import typer
 from services.billing.domain.reminder_groups import in_chunks
 from services.billing.handlers.reminder_explaining import Explained, explain_reminders
 from services.billing.handlers.reminders import (
-    CHUNK,
     Reminded,
     Verdict,
     decide_chunk,
@@ -18,6 +17,7 @@ from services.billing.handlers.reminders import (
     remind_chunk,
     stages_asked_for,
 )
+from services.billing.handlers.runs import CHUNK
 from services.billing.store import InvoiceStore, LeaseStore
 from services.billing.store.reminders import DueReminder
 from services.billing.verbs.database import opened, unknown_invoice
