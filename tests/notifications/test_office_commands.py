@@ -236,6 +236,19 @@ async def test_what_is_not_there_is_said_in_one_line(desk: Desk, words: tuple[st
     assert len(err.strip().splitlines()) == 1
 
 
+async def test_a_dry_run_knows_who_shares_an_address_as_the_real_run_does(office: Office, desk: Desk) -> None:
+    await office.hear(a_tenant(email="home@example.com"), a_tenant(email="Home@example.com"))
+    words = ("send-notification", "--group", "All Tenants", "--subject", "S", "--body", "B")
+
+    dry = await desk.json(*words, "--dry-run")
+    await desk.run(*words)
+
+    planned = sorted((row["tenant_id"], row["reason"]) for row in dry["deliveries"])
+    written = sorted((str(row["tenant_id"]), row["reason"]) for row in await office.emails())
+    assert planned == written
+    assert sorted(str(reason) for _, reason in written) == ["None", "shared_address"]
+
+
 async def test_a_long_body_is_refused_for_texts_before_anything_is_written(
     office: Office, desk: Desk
 ) -> None:

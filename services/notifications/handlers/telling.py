@@ -59,7 +59,7 @@ async def _write(tx: Tx, wanted: Sequence[Notice], audience: Audience) -> tuple[
         return 0, []
     rows: list[notices.NewDelivery] = []
     unheard: list[News] = []
-    taken: set[tuple[str, UUID, Channel, str]] = set()
+    taken: set[object] = set()
     for identity, notice in fresh:
         planned = _once_per_address(notice, _planned(tx, notice, audience), taken)
         rows += _deliveries(identity, notice, planned)
@@ -87,14 +87,17 @@ def zones_for(contact: Contact | None, place: str | None) -> list[tzinfo]:
     return [zone(name) for name in names]
 
 
-def _once_per_address(
-    notice: Notice, planned: Sequence[Planned], taken: set[tuple[str, UUID, Channel, str]]
-) -> list[Planned]:
+def _once_per_address(notice: Notice, planned: Sequence[Planned], taken: set[object]) -> list[Planned]:
     """Of several people with one address, one gets the copy."""
+    return once_per_address(planned, (notice.template, notice.source_message_id), taken)
+
+
+def once_per_address(planned: Sequence[Planned], news: object, taken: set[object]) -> list[Planned]:
+    """The same for anything that is news; `taken` remembers who has had it."""
     kept = []
     for item in planned:
         address = item.beginning.address
-        key = (notice.template, notice.source_message_id, item.channel, (address or "").lower())
+        key = (news, item.channel, (address or "").lower())
         if address and item.beginning.state is State.QUEUED and item.channel is not Channel.CONSOLE:
             shared = key in taken
             taken.add(key)

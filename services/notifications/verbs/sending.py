@@ -11,6 +11,7 @@ from services.notifications.domain.deliveries import State
 from services.notifications.domain.notices import BadSubject
 from services.notifications.domain.reasons import in_words
 from services.notifications.handlers import tell
+from services.notifications.handlers.telling import once_per_address
 from services.notifications.verbs.database import database
 from shared.cli import (
     App,
@@ -67,7 +68,13 @@ async def send_notification(
         raise UsageProblem(str(error)) from error
     async with database() as transactions, transactions.command("notifications.send_notification") as tx:
         chosen = await announcing.recipients(tx.connection, wanted, tx.at)
-        planned = [(who, item) for who in chosen for item in who.plan(wanted.channels, tx.at)]
+        taken: set[object] = set()
+        planned = [
+            (who, item)
+            for who in sorted(chosen, key=_as_written)
+            for item in once_per_address(who.plan(wanted.channels, tx.at), wanted, taken)
+        ]
+        planned.sort(key=lambda pair: pair[0].name)
         if not dry_run and chosen:
             told = announcing.notices(wanted, chosen, tx.cause.message_id, tx.cause.correlation_id)
             await tell(tx, told)
@@ -111,6 +118,11 @@ def _report(
     else:
         by = ", ".join(wanted.channels)
         success(f"Written for {_recipients(count)} ({by}). The running service sends it.")
+
+
+def _as_written(who: Recipient) -> str:
+    """Of several with one address the first has it, in the order in which they are written."""
+    return str(who.tenant_id or who.address)
 
 
 def _row(who: Recipient, item: Planned) -> dict[str, object]:
