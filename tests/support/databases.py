@@ -13,6 +13,11 @@ from shared.clock import Clock, SystemClock
 from shared.db import create_engine, driver_url, migrate
 from shared.messaging.transaction import Transactions
 
+_TABLES = """select quote_ident(tablename) as name from pg_tables
+    where schemaname = 'public' and tablename <> 'alembic_version'"""
+_SEQUENCES = """select quote_ident(sequencename) as name from pg_sequences
+    where schemaname = 'public' and last_value is not null"""
+
 
 class TestDatabases:
     """A database and a least-privileged role per service, made when a test first asks for it."""
@@ -48,17 +53,23 @@ class TestDatabases:
         return target.render_as_string(hide_password=False)
 
     async def empty(self, service: str) -> None:
-        """Take every row out of a service's database, but its migration state."""
+        """Take every row out of a service's database, but its migration state.
+
+        Rows of the few tables that have any are deleted: truncating thirty tables writes thirty files.
+        """
         await self.url(service)
         connection = await asyncpg.connect(driver_url(self.admin_url(service)))
         try:
-            names = await connection.fetch(
-                "select quote_ident(tablename) as name from pg_tables"
-                " where schemaname = 'public' and tablename <> 'alembic_version'"
+            names = [row["name"] for row in await connection.fetch(_TABLES)]
+            filled = " union all ".join(
+                f"select '{name}' as name where exists (select from {name})" for name in names
             )
-            await connection.execute(
-                f"truncate {', '.join(row['name'] for row in names)} restart identity cascade"
-            )
+            async with connection.transaction():
+                await connection.execute("set local session_replication_role = replica")  # in any order
+                for row in await connection.fetch(filled):
+                    await connection.execute(f"delete from {row['name']}")
+                for row in await connection.fetch(_SEQUENCES):
+                    await connection.execute(f"alter sequence {row['name']} restart")
         finally:
             await connection.close()
 
