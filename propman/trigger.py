@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from services.scheduler.asking import KeyOption, TimeoutOption, WaitOption, announce_by_hand
+from services.scheduler.asking import KeyOption, Request, TimeoutOption, WaitOption, announce_by_hand
 from shared.cli import AsOfOption, JsonOption, MonthOption, PropertyOption, command_app
 
 app = command_app("trigger")
@@ -37,4 +37,4 @@ async def trigger(
       propman trigger MonthlyBillingDue --property 0198c1d2-7e1a-7c3f-9b2e-3d4c5b6a7f80 --wait --timeout 60
     """
     payload = {"period": month, "property_id": property_id}
-    await announce_by_hand(name, payload, key=key, as_of=as_of, wait=wait, timeout=timeout)
+    await announce_by_hand(name, payload, Request(key=key, as_of=as_of), wait=wait, timeout=timeout)

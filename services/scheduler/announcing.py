@@ -4,12 +4,14 @@ The occurrence's id is derived from what it stands for and is the id of its trig
 trigger that is sent twice is one message to every consumer.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from services.scheduler.domain.catch_up import Due
-from services.scheduler.domain.occurrences import Occurrence
+from services.scheduler.domain.catch_up import Announced
+from services.scheduler.domain.decisions import Decision, LeftOut, Reason
+from services.scheduler.domain.occurrences import Occurrence, Origin
 from services.scheduler.domain.schedules import Schedule
 from services.scheduler.store import SchedulerStore
 from services.scheduler.triggers import announcement
@@ -27,23 +29,32 @@ def occurrence_id(
     return derived_id(source, time_zone, scheduled_for.astimezone(UTC).isoformat(), origin, seq)
 
 
-def due_occurrence(schedule: Schedule, due: Due, *, at: datetime) -> Occurrence:
-    """What a schedule's due instants come to: one occurrence that stands for all of them."""
+def due_occurrence(schedule: Schedule, item: Announced, *, at: datetime) -> Occurrence:
+    """The occurrence of one instant of a schedule, for as many instants as it stands for."""
+    rules = schedule.rules.catching_up
+    on_time = item.coalesced == 1 and at - item.scheduled_for <= rules.grace
+    origin: Origin = "schedule" if on_time else "catch_up"
     return Occurrence(
-        id=occurrence_id(schedule.id, schedule.time_zone, due.scheduled_for, due.origin),
+        id=occurrence_id(schedule.id, schedule.time_zone, item.scheduled_for, origin),
         schedule_id=schedule.id,
         schedule_key=schedule.key,
         trigger=schedule.trigger,
         spec_version=schedule.spec_version,
         zone=schedule.time_zone,
-        scheduled_for=due.scheduled_for,
-        origin=due.origin,
+        scheduled_for=item.scheduled_for,
+        origin=origin,
         payload=schedule.payload,
         expected=schedule.expected,
-        coalesced=due.coalesced,
-        coalesced_from=due.coalesced_from,
+        coalesced=item.coalesced,
+        coalesced_from=item.coalesced_from,
         created_at=at,
+        announced_at=at,
+        deadline_at=_deadline(schedule, at),
     )
+
+
+def _deadline(schedule: Schedule, at: datetime) -> datetime | None:
+    return None if schedule.rules.run_timeout is None else at + schedule.rules.run_timeout
 
 
 def local_text(moment: datetime, time_zone: str) -> str:
@@ -60,3 +71,38 @@ async def announce(tx: Tx, occurrence: Occurrence) -> bool:
     # The story of everything that follows begins here, whatever transaction it is told in.
     tx.emit(trigger, message_id=occurrence.id, cause=command_envelope(CAUSE, occurrence.id))
     return True
+
+
+async def announce_queued(tx: Tx, schedule: Schedule, occurrence: Occurrence) -> None:
+    """Announce a run that has waited for the end of another one."""
+    await SchedulerStore(tx.connection).start_queued(occurrence.id, tx.at, _deadline(schedule, tx.at))
+    tx.emit(announcement(occurrence), message_id=occurrence.id, cause=command_envelope(CAUSE, occurrence.id))
+
+
+async def carry_out(
+    tx: Tx, schedule: Schedule, decision: Decision, *, missed_because: Reason | None = None
+) -> None:
+    """Do what was decided of the instants that have come due; `missed_because` goes before other reasons."""
+    store = SchedulerStore(tx.connection)
+    left_out = [_unannounced(schedule, item, at=tx.at, because=missed_because) for item in decision.left_out]
+    await store.add_unannounced([(item, local_text(item.scheduled_for, item.zone)) for item in left_out])
+    for item in decision.announce:
+        await announce(tx, due_occurrence(schedule, item, at=tx.at))
+    if decision.queue is not None:
+        waiting = due_occurrence(schedule, decision.queue, at=tx.at)
+        waiting = replace(waiting, state="queued", announced_at=None, deadline_at=None)
+        await store.add_occurrence(waiting, scheduled_local=local_text(waiting.scheduled_for, waiting.zone))
+
+
+def _unannounced(schedule: Schedule, item: LeftOut, *, at: datetime, because: Reason | None) -> Occurrence:
+    one = due_occurrence(schedule, Announced(item.scheduled_for), at=at)
+    return replace(
+        one,
+        state=item.state,
+        reason=because if because and item.state == "missed" else item.reason,
+        expected=(),
+        coalesced=item.count,
+        announced_at=None,
+        deadline_at=None,
+        finished_at=at,
+    )

@@ -5,11 +5,14 @@ from typing import Final
 
 from services.scheduler.handlers import router
 from services.scheduler.overview import overview
+from services.scheduler.schema import WAKE_CHANNEL
 from services.scheduler.settings import Settings
 from services.scheduler.store import trace
 from services.scheduler.ticking import DueLoop
 from shared.clock import Clock
+from shared.db import driver_url
 from shared.hosting import ServiceHost
+from shared.wake import WakeUp
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
@@ -18,12 +21,15 @@ __all__ = ["MIGRATIONS", "Settings", "create_app", "overview", "router", "trace"
 
 def create_app(settings: Settings | None = None, clock: Clock | None = None) -> ServiceHost:
     """Settings -> pool -> brokers -> router -> one host, with the due loop beside it."""
+    settings = settings or Settings()
     host = ServiceHost(
         name="scheduler",
-        settings=settings or Settings(),
+        settings=settings,
         router=router,
         migrations=MIGRATIONS,
         clock=clock,
     )
-    host.add_worker(DueLoop(host.transactions))
+    host.add_worker(
+        DueLoop(host.transactions, WakeUp(driver_url(settings.database_url.get_secret_value()), WAKE_CHANNEL))
+    )
     return host

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -9,9 +10,11 @@ from uuid import UUID
 import typer
 
 from services.scheduler.definitions import InvalidSchedule
-from services.scheduler.manual import KeyTaken, UnknownName, await_outcome, run_now
+from services.scheduler.manual import KeyTaken, UnderWay, UnknownName, await_outcome, run_now
 from services.scheduler.reporting import report_announced
+from services.scheduler.rule_texts import InvalidRule
 from services.scheduler.settings import Settings
+from services.scheduler.specs import InvalidSpec
 from services.scheduler.timetable import InvalidCron
 from services.scheduler.triggers import InvalidPayload, UnknownTrigger
 from shared.cli import UsageProblem
@@ -19,7 +22,18 @@ from shared.clock import UnknownZone
 from shared.hosting import open_transactions
 from shared.messaging.transaction import Transactions
 
-_REFUSALS = (InvalidCron, InvalidPayload, InvalidSchedule, KeyTaken, UnknownName, UnknownTrigger, UnknownZone)
+_REFUSALS = (
+    InvalidCron,
+    InvalidPayload,
+    InvalidRule,
+    InvalidSchedule,
+    InvalidSpec,
+    KeyTaken,
+    UnderWay,
+    UnknownName,
+    UnknownTrigger,
+    UnknownZone,
+)
 
 WaitOption = Annotated[bool, typer.Option("--wait", help="Wait for the outcome; exit 1 unless it succeeded.")]
 TimeoutOption = Annotated[float, typer.Option("--timeout", min=0, help="How many seconds to wait.")]
@@ -42,31 +56,47 @@ def scheduler_settings() -> Settings:
     return Settings()
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What somebody asks for beside a name and a payload."""
+
+    key: str | None = None
+    as_of: datetime | None = None
+    dry_run: bool = False
+    reason: str | None = None
+    force: bool = False
+    by: str = "command line"
+
+
 async def announce_by_hand(
     name: str,
     payload: Mapping[str, Any],
+    request: Request,
     *,
-    key: str | None,
-    as_of: datetime | None,
     wait: bool,
     timeout: float,  # noqa: ASYNC109 - what the person gave as --timeout
 ) -> None:
     """Announce, print what was announced and, if asked, wait for what comes of it."""
     async with open_transactions(scheduler_settings(), "scheduler") as transactions:
-        identity = await _announced(transactions, name, payload, key=key, as_of=as_of)
+        identity = await _announced(transactions, name, payload, request)
         occurrence = await await_outcome(transactions, identity, timeout if wait else 0)
         report_announced(occurrence, waited=timeout if wait else None)
 
 
 async def _announced(
-    transactions: Transactions,
-    name: str,
-    payload: Mapping[str, Any],
-    *,
-    key: str | None,
-    as_of: datetime | None,
+    transactions: Transactions, name: str, payload: Mapping[str, Any], request: Request
 ) -> UUID:
     given = {field: value for field, value in payload.items() if value is not None}
     with refusals():
         async with transactions.command("scheduler.run_now") as tx:
-            return await run_now(tx, name, payload=given, requested_by="command line", seq=key, as_of=as_of)
+            return await run_now(
+                tx,
+                name,
+                payload=given,
+                requested_by=request.by,
+                seq=request.key,
+                as_of=request.as_of,
+                dry_run=request.dry_run,
+                reason=request.reason,
+                force=request.force,
+            )

@@ -6,14 +6,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from services.scheduler.announcing import due_occurrence, local_text
-from services.scheduler.domain.catch_up import latest_due
+from services.scheduler.domain.catch_up import Arrears, Timetable, arrears, next_after
+from services.scheduler.domain.rules import Rules
 from services.scheduler.domain.schedules import Schedule
-from services.scheduler.store import SchedulerStore
-from services.scheduler.timetable import is_ambiguous, parse_cron
+from services.scheduler.specs import read_spec
+from services.scheduler.timetable import is_ambiguous
+from services.scheduler.timetables import jitter, runs_next_at, timetable_of
 from services.scheduler.triggers import checked_payload, expected_consumers, trigger_named
 from shared.identity import new_id
-from shared.messaging.transaction import Tx
 
 _KEY: Final = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
 
@@ -26,48 +26,84 @@ def new_schedule(
     key: str,
     *,
     trigger: str,
-    cron: str,
-    time_zone: str,
-    payload: Mapping[str, Any],
+    spec: Mapping[str, Any],
     now: datetime,
+    payload: Mapping[str, Any] | None = None,
+    rules: Rules | None = None,
 ) -> Schedule:
     """A schedule that first runs after `now`; raises a `ValueError` that says what is wrong with it."""
     if not _KEY.fullmatch(key):
         raise InvalidSchedule(f"{key!r} is not a key: lower-case words joined by hyphens, such as late-fees")
     contract = trigger_named(trigger)
-    timetable = parse_cron(cron, time_zone)
-    if is_ambiguous(timetable.expression):
-        raise InvalidSchedule(
-            f"{cron!r} has a step in one day field and a restriction in the other;"
-            " crons disagree whether both or either must match"
-        )
-    return Schedule(
+    schedule = Schedule(
         id=new_id(),
         key=key,
         trigger=contract.topic,
-        cron=timetable.expression,
-        time_zone=time_zone,
+        spec=dict(spec),
         state="active",
-        next_run_at=timetable.after(now),
-        payload=checked_payload(contract, payload),
+        next_run_at=None,
+        payload=checked_payload(contract, payload or {}),
         expected=expected_consumers(contract.topic),
+        rules=rules or Rules(),
     )
+    return _checked(schedule, now)
 
 
-async def resume(tx: Tx, schedule: Schedule) -> Schedule:
-    """Run again from the next instant on; what came due meanwhile becomes one missed occurrence."""
-    store = SchedulerStore(tx.connection)
-    timetable = parse_cron(schedule.cron, schedule.time_zone)
-    following = timetable.after(tx.at)
-    if schedule.state == "paused" and schedule.next_run_at <= tx.at:
-        due = latest_due(timetable, first=schedule.next_run_at, now=tx.at)
-        missed = replace(
-            due_occurrence(schedule, due, at=tx.at),
-            state="missed",
-            reason="paused",
-            expected=(),
-            finished_at=tx.at,
+def edited(
+    schedule: Schedule,
+    *,
+    now: datetime,
+    spec: Mapping[str, Any] | None = None,
+    payload: Mapping[str, Any] | None = None,
+    rules: Rules | None = None,
+) -> Schedule:
+    """The next version of a schedule: due from now on, never for what has passed.
+
+    A paused one stays paused and one that had ended may run again. Raises a `ValueError` that says what
+    is wrong with the definition.
+    """
+    contract = trigger_named(schedule.trigger)
+    changed = replace(
+        schedule,
+        spec=dict(schedule.spec if spec is None else spec),
+        payload=schedule.payload if payload is None else checked_payload(contract, payload),
+        rules=schedule.rules if rules is None else rules,
+        spec_version=schedule.spec_version + 1,
+        error_count=0,
+        last_error=None,
+        retry_at=None,
+    )
+    changed = _checked(changed, now)
+    return replace(changed, state=schedule.state) if schedule.state == "paused" else changed
+
+
+def _checked(schedule: Schedule, now: datetime) -> Schedule:
+    timetable = timetable_of(schedule.spec, schedule.rules)
+    spec = read_spec(schedule.spec)
+    if spec.kind == "cron" and is_ambiguous(str(spec.document["expr"])):
+        raise InvalidSchedule(
+            f"{spec.document['expr']!r} has a step in one day field and a restriction in the other;"
+            " crons disagree whether both or either must match"
         )
-        await store.add_occurrence(missed, scheduled_local=local_text(due.scheduled_for, schedule.time_zone))
-    await store.resume(schedule, next_run_at=following, now=tx.at)
-    return replace(schedule, state="active", next_run_at=following)
+    for problem in schedule.rules.problems():
+        raise InvalidSchedule(problem)
+    following = next_after(timetable, now)
+    if following is None:
+        raise InvalidSchedule(f"after {now:%Y-%m-%d %H:%M} UTC it would never be due")
+    dated = runs_next_at(schedule, following)
+    if dated.state == "ended":
+        raise InvalidSchedule(
+            f"it has had its {schedule.runs} runs; give it more of them, or none as a limit"
+        )
+    return dated
+
+
+def due_now(schedule: Schedule, timetable: Timetable, now: datetime) -> Arrears:
+    """What has come due of a schedule; an instant that jitter still puts off has not."""
+    if schedule.next_run_at is None or schedule.next_run_at > now:
+        return Arrears((), 0, None, schedule.next_run_at)
+    due = arrears(timetable, first=schedule.next_run_at, now=now)
+    newest = due.instants[-1]
+    if newest + jitter(schedule, timetable, newest) > now:
+        return replace(due, instants=due.instants[:-1], following=newest)
+    return due

@@ -4,7 +4,7 @@ from typing import Final
 
 import structlog
 
-from services.scheduler.domain.occurrences import Report, settle
+from services.scheduler.domain.occurrences import Report, outcome_of
 from services.scheduler.store import SchedulerStore
 from shared.contracts.scheduler import TriggerOutcome
 from shared.messaging.router import Router
@@ -37,4 +37,4 @@ async def record_outcome(outcome: TriggerOutcome, tx: Tx) -> None:
     await store.record_report(outcome.occurrence_id, report, now=tx.at)
     occurrence = await store.occurrence(outcome.occurrence_id)
     if occurrence is not None:
-        await store.settle(occurrence.id, *settle(occurrence.expected, occurrence.reports))
+        await store.settle(occurrence.id, *outcome_of(occurrence))

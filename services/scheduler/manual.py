@@ -35,6 +35,10 @@ class UnknownOccurrence(LookupError):
     """There is no occurrence of that id."""
 
 
+class UnderWay(ValueError):
+    """A run that must not overlap with another one, which has no outcome yet."""
+
+
 class KeyTaken(ValueError):
     """An idempotency key that stands for something else already."""
 
@@ -62,15 +66,21 @@ async def run_now(  # noqa: PLR0913 - each says another thing about the run, all
     seq: str | None = None,
     as_of: datetime | None = None,
     dry_run: bool = False,
+    reason: str | None = None,
+    force: bool = False,
 ) -> UUID:
     """Announce a schedule's trigger now, as an occurrence of its own; the next run stays where it is.
 
     `schedule_key` may be a trigger's name instead, where there is no schedule. `payload` goes over the
     schedule's own. `seq` is an idempotency key: a second request under it gives the first occurrence.
-    Raises `UnknownName`, `InvalidPayload` or `KeyTaken`.
+    `force` runs it beside one that is under way, whatever its overlap rule says.
+    Raises `UnknownName`, `InvalidPayload`, `KeyTaken` or `UnderWay`.
     """
     store = SchedulerStore(tx.connection)
     source = await _source(store, schedule_key)
+    deadline = None
+    if source.schedule is not None and source.schedule.rules.run_timeout is not None:
+        deadline = tx.at + source.schedule.rules.run_timeout
     own = source.schedule.payload if source.schedule else {}
     occurrence = Occurrence(
         id=UUID(int=0),
@@ -86,10 +96,15 @@ async def run_now(  # noqa: PLR0913 - each says another thing about the run, all
         expected=source.schedule.expected if source.schedule else expected_consumers(source.trigger),
         dry_run=dry_run,
         requested_by=requested_by,
+        reason=reason,
         created_at=tx.at,
+        announced_at=tx.at,
+        deadline_at=deadline,
     )
     identity = occurrence_id(source.identity, source.zone, occurrence.scheduled_for, "manual", occurrence.seq)
     occurrence = replace(occurrence, id=identity)
+    if not (force or dry_run) and await store.occurrence_asked(source.key, occurrence.seq) is None:
+        await _require_free(store, source, tx.at)
     if await announce(tx, occurrence):
         return occurrence.id
     return await _former(store, occurrence, as_of=as_of)
@@ -112,8 +127,15 @@ async def await_outcome(
         await asyncio.sleep(POLL_SECONDS)
 
 
+async def _require_free(store: SchedulerStore, source: _Source, now: datetime) -> None:
+    if source.schedule is None or source.schedule.rules.overlap == "allow":
+        return
+    if (await store.slot(source.schedule.id, now)).is_open:
+        raise UnderWay(f"A run of {source.key} is under way; wait for its end, or use --force")
+
+
 async def _source(store: SchedulerStore, name: str) -> _Source:
-    schedule = await store.schedule(name)
+    schedule = await store.schedule(name, lock=True)
     if schedule is not None:
         return _Source(schedule.key, schedule.trigger, schedule.time_zone, schedule)
     try:

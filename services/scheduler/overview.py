@@ -11,7 +11,17 @@ from services.scheduler.reporting import local_time, outcome_words
 from services.scheduler.store import SchedulerStore
 
 RECENT: Final = 20
-MARKS: Final = {"succeeded": "#", "partial": "!", "failed": "x", "missed": ".", "waiting": "?"}
+MARKS: Final = {
+    "succeeded": "#",
+    "succeeded_late": "+",
+    "partial": "!",
+    "failed": "x",
+    "timed_out": "t",
+    "missed": ".",
+    "skipped": "-",
+    "queued": "~",
+    "waiting": "?",
+}
 """One letter per occurrence, told apart by shape and not by colour."""
 
 LATE: Final = timedelta(minutes=1)
@@ -33,6 +43,7 @@ async def overview(connection: AsyncConnection, now: datetime) -> list[dict[str,
             now,
         )
         for schedule in await store.schedules()
+        if schedule.state != "archived"
     ]
 
 
@@ -55,9 +66,12 @@ def flag_of(schedule: Schedule, last: Occurrence | None, now: datetime) -> str |
     """What is wrong with a schedule, in a few words; None on a good day."""
     if schedule.state == "error":
         return f"cannot be announced: {schedule.last_error}"
-    if schedule.state == "active" and now - schedule.next_run_at > LATE:
+    due = schedule.next_run_at if schedule.state == "active" else None
+    if due is not None and now - due - schedule.delay > LATE:
         return "is due and nobody announces it"
-    if last is not None and last.state in {"failed", "partial"}:
+    if last is not None and last.state in {"failed", "partial", "timed_out"}:
+        return outcome_words(last)
+    if last is not None and last.undelivered is not None:
         return outcome_words(last)
     if last is not None and last.state == "waiting" and now - last.created_at > PATIENCE:
         return f"no answer from {', '.join(last.unanswered) or 'its consumers'}"

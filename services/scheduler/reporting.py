@@ -1,7 +1,8 @@
 """What came of an occurrence, in words for people, as a document for machines, and as an exit code."""
 
+import json
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import typer
@@ -9,11 +10,18 @@ import typer
 from services.scheduler.announcing import local_text
 from services.scheduler.domain.occurrences import Occurrence, Report
 from services.scheduler.domain.schedules import Schedule
+from services.scheduler.rule_texts import duration_text, rules_in_words
+from services.scheduler.spec_words import spec_in_words
 from shared.cli import CommandError, json_wanted, print_json, print_table, say, success
 from shared.clock import zone
 
 _COUNTS: Final = ("examined", "created", "skipped", "failed")
-_WORDS: Final = {"succeeded": "succeeded", "partial": "partly failed", "failed": "failed"}
+_WORDS: Final = {
+    "succeeded": "succeeded",
+    "succeeded_late": "succeeded late",
+    "partial": "partly failed",
+    "failed": "failed",
+}
 
 
 def local_time(moment: datetime | None, time_zone: str) -> str:
@@ -25,12 +33,23 @@ def outcome_words(occurrence: Occurrence | None) -> str:
     """What came of an occurrence, in one phrase."""
     if occurrence is None:
         return "never ran"
-    if occurrence.state == "missed":
-        return f"missed ({occurrence.reason}), {occurrence.coalesced} due"
-    if occurrence.state == "waiting":
-        return f"waiting for {', '.join(occurrence.unanswered) or 'its consumers'}"
-    counts = _counts(occurrence.reports)
-    return f"{_WORDS[occurrence.state]}{counts and f': {counts}'}"
+    if occurrence.state in {"missed", "skipped"}:
+        several = f", {occurrence.coalesced} due" if occurrence.coalesced > 1 else ""
+        return f"{occurrence.state} ({occurrence.reason}){several}"
+    if occurrence.state in _WORDS:
+        counts = _counts(occurrence.reports)
+        return f"{_WORDS[occurrence.state]}{counts and f': {counts}'}"
+    return _open_words(occurrence)
+
+
+def _open_words(occurrence: Occurrence) -> str:
+    """What an occurrence that has no outcome is waiting for."""
+    if occurrence.state == "queued":
+        return "waiting for the run before it"
+    if occurrence.undelivered is not None:
+        return f"not delivered: {occurrence.undelivered}"
+    whom = ", ".join(occurrence.unanswered) or "its consumers"
+    return f"timed out: nothing from {whom}" if occurrence.state == "timed_out" else f"waiting for {whom}"
 
 
 def _counts(reports: tuple[Report, ...]) -> str:
@@ -57,9 +76,45 @@ def occurrence_document(occurrence: Occurrence) -> dict[str, Any]:
 
 def schedule_document(schedule: Schedule, last: Occurrence | None) -> dict[str, Any]:
     """A schedule for `--json`."""
+    rules = asdict(schedule.rules)
     return asdict(schedule) | {
-        "next_run_local": local_text(schedule.next_run_at, schedule.time_zone),
+        "delay": duration_text(schedule.delay),
+        "rules": {
+            name: duration_text(value) if isinstance(value, timedelta) else value
+            for name, value in rules.items()
+        },
+        "time_zone": schedule.time_zone,
+        "in_words": spec_in_words(schedule.spec),
+        "next_run_local": schedule.next_run_at and local_text(schedule.next_run_at, schedule.time_zone),
         "last_occurrence": occurrence_document(last) if last else None,
+    }
+
+
+def schedule_record(schedule: Schedule, last: Occurrence | None) -> dict[str, object]:
+    """A schedule in full, for people."""
+    zone_ = schedule.time_zone
+    until = f" until {local_time(schedule.paused_until, zone_)}" if schedule.paused_until else ""
+    by = f" by {schedule.paused_by}" if schedule.paused_by else ""
+    paused = f"{by}{until}: {schedule.paused_reason or 'no reason given'}".strip()
+    return {
+        "key": schedule.key,
+        "trigger": schedule.trigger,
+        "when": spec_in_words(schedule.spec),
+        "defined as": json.dumps(schedule.spec),
+        "version": schedule.spec_version,
+        **rules_in_words(schedule.rules),
+        "payload": ", ".join(f"{name}={value}" for name, value in schedule.payload.items()) or None,
+        "expects an outcome of": ", ".join(schedule.expected) or None,
+        "state": schedule.state,
+        "paused": paused if schedule.state == "paused" else None,
+        "next run": local_time(schedule.next_run_at, zone_),
+        "put off by jitter": duration_text(schedule.delay) if schedule.delay else None,
+        "runs by itself": schedule.runs,
+        "last run": local_time(schedule.last_run_at, zone_),
+        "last outcome": outcome_words(last),
+        "errors in a row": schedule.error_count,
+        "last error": schedule.last_error,
+        "tried again": local_time(schedule.retry_at, zone_),
     }
 
 

@@ -7,6 +7,9 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from shared.db import NAMING
 
+WAKE_CHANNEL: Final = "propman_schedules"
+"""The NOTIFY channel that wakes the due loop: a schedule is new or different, or a run has ended."""
+
 metadata: Final = sa.MetaData(naming_convention=NAMING)
 
 schedules: Final = sa.Table(
@@ -15,17 +18,35 @@ schedules: Final = sa.Table(
     sa.Column("id", sa.Uuid, primary_key=True),
     sa.Column("key", sa.Text, nullable=False, unique=True),
     sa.Column("trigger", sa.Text, nullable=False),
-    sa.Column("cron", sa.Text, nullable=False),
-    sa.Column("time_zone", sa.Text, nullable=False),
+    sa.Column("spec", JSONB, nullable=False),
     sa.Column("payload", JSONB, nullable=False),
     sa.Column("expected", ARRAY(sa.Text), nullable=False),
     sa.Column("state", sa.Text, nullable=False, server_default="active"),
-    sa.Column("next_run_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("next_run_at", sa.DateTime(timezone=True)),
+    sa.Column("delay", sa.Interval, nullable=False, server_default="0"),
+    sa.Column("runs", sa.Integer, nullable=False, server_default="0"),
     sa.Column("last_run_at", sa.DateTime(timezone=True)),
     sa.Column("error_count", sa.Integer, nullable=False, server_default="0"),
     sa.Column("last_error", sa.Text),
     sa.Column("retry_at", sa.DateTime(timezone=True)),
     sa.Column("spec_version", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("paused_by", sa.Text),
+    sa.Column("paused_reason", sa.Text),
+    sa.Column("paused_until", sa.DateTime(timezone=True)),
+    # The policies; domain/rules.py says what each means.
+    sa.Column("start_at", sa.DateTime(timezone=True)),
+    sa.Column("end_at", sa.DateTime(timezone=True)),
+    sa.Column("max_runs", sa.Integer),
+    sa.Column("excluded", ARRAY(sa.Date), nullable=False, server_default="{}"),
+    sa.Column("exclude_weekends", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("on_excluded", sa.Text, nullable=False, server_default="skip"),
+    sa.Column("jitter", sa.Interval, nullable=False, server_default="0"),
+    sa.Column("catch_up", sa.Text, nullable=False, server_default="latest"),
+    sa.Column("catch_up_window", sa.Interval, nullable=False, server_default="31 days"),
+    sa.Column("catch_up_max", sa.Integer, nullable=False, server_default="100"),
+    sa.Column("grace", sa.Interval, nullable=False, server_default="60 seconds"),
+    sa.Column("overlap", sa.Text, nullable=False, server_default="skip"),
+    sa.Column("run_timeout", sa.Interval, server_default="1 hour"),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
 )
@@ -52,6 +73,8 @@ occurrences: Final = sa.Table(
     sa.Column("dry_run", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("requested_by", sa.Text),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("announced_at", sa.DateTime(timezone=True)),
+    sa.Column("deadline_at", sa.DateTime(timezone=True)),
     sa.Column("finished_at", sa.DateTime(timezone=True)),
 )
 

@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import Any, Final, Literal, cast, get_args
 from zoneinfo import ZoneInfo
 
-from services.scheduler.domain.calendars import CalendarDays, Interval, Monthly, NeverAgain, Once
-from services.scheduler.domain.catch_up import Timetable
+from services.scheduler.domain.calendars import CalendarDays, Interval, Monthly, Once
+from services.scheduler.domain.catch_up import NeverAgain, Timetable
 from services.scheduler.domain.local_times import Gap, Overlap
 from services.scheduler.timetable import InvalidCron, is_ambiguous, parse_cron
 from shared.clock import UnknownZone, zone
@@ -37,7 +37,7 @@ class Spec:
             while len(found) < count:
                 moment = self.timetable.after(moment)
                 found.append(moment)
-        except (NeverAgain, InvalidCron):
+        except NeverAgain:
             pass
         return found
 
@@ -49,7 +49,7 @@ class Spec:
             while moment <= now:
                 found.append(moment)
                 moment = self.timetable.after(moment)
-        except (NeverAgain, InvalidCron):
+        except NeverAgain:
             pass
         return found
 

@@ -1,23 +1,33 @@
 """All SQL of the scheduler. `now` is always an argument: nothing here reads a clock."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scheduler.domain.catch_up import Due
+from services.scheduler.domain.decisions import Slot
 from services.scheduler.domain.occurrences import Occurrence, Report, State
+from services.scheduler.domain.rules import Rules
 from services.scheduler.domain.schedules import Schedule
 from services.scheduler.schema import occurrence_outcomes, occurrences, schedules
+from shared.messaging.tables import outbox
 
-_RUNNING = schedules.c.state != "paused"
-_RESTED = sa.func.greatest(schedules.c.next_run_at, schedules.c.retry_at)
-"""When a schedule may next be looked at; PostgreSQL's `greatest` leaves out a retry that is null."""
+_RUNNING = schedules.c.state.in_(["active", "error"])
+_FIRES_AT = schedules.c.next_run_at + schedules.c.delay
+_RULES = tuple(item.name for item in fields(Rules))
+
+
+def _under_way(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        occurrences.c.state == "waiting",
+        ~occurrences.c.dry_run,
+        sa.or_(occurrences.c.deadline_at.is_(None), occurrences.c.deadline_at > now),
+    )
 
 
 async def trace(
@@ -40,73 +50,48 @@ class SchedulerStore:
         """The most overdue schedule that no other replica has in hand."""
         query = (
             sa.select(schedules)
-            .where(_RUNNING, schedules.c.next_run_at <= now)
-            .where(sa.or_(schedules.c.retry_at.is_(None), schedules.c.retry_at <= now))
+            .where(_RUNNING, schedules.c.next_run_at <= now, now >= _FIRES_AT)
             .order_by(schedules.c.next_run_at)
-            .limit(1)
-            .with_for_update(skip_locked=True)
         )
+        return await self._lock_one(query, now)
+
+    async def lock_next_resuming(self, now: datetime) -> Schedule | None:
+        """A schedule whose pause is over."""
+        return await self._lock_one(
+            sa.select(schedules).where(schedules.c.state == "paused", schedules.c.paused_until <= now), now
+        )
+
+    async def lock_next_freed(self, now: datetime) -> Schedule | None:
+        """A schedule with a run that waits, and none any more that it waits for."""
+        mine = occurrences.c.schedule_id == schedules.c.id
+        waits = sa.exists().where(mine, occurrences.c.state == "queued")
+        return await self._lock_one(
+            sa.select(schedules).where(waits, ~sa.exists().where(mine, *_under_way(now))), now
+        )
+
+    async def _lock_one(self, query: sa.Select[Any], now: datetime) -> Schedule | None:
+        rested = sa.or_(schedules.c.retry_at.is_(None), schedules.c.retry_at <= now)
+        query = query.where(rested).limit(1).with_for_update(skip_locked=True)
         row = (await self._connection.execute(query)).one_or_none()
         return _schedule(row) if row else None
 
     async def next_wake(self) -> datetime | None:
-        """When the next schedule is due or to be tried again."""
-        moment: datetime | None = await self._connection.scalar(
-            sa.select(sa.func.min(_RESTED)).where(_RUNNING)
-        )
+        """When a schedule is due, tried again or resumed, or a run is given up, whichever comes first."""
+        due = sa.select(sa.func.min(sa.func.greatest(_FIRES_AT, schedules.c.retry_at))).where(_RUNNING)
+        resumed = sa.select(sa.func.min(schedules.c.paused_until)).where(schedules.c.state == "paused")
+        given_up = sa.select(sa.func.min(occurrences.c.deadline_at)).where(occurrences.c.state == "waiting")
+        parts = (part.scalar_subquery() for part in (due, resumed, given_up))
+        moment: datetime | None = await self._connection.scalar(sa.select(sa.func.least(*parts)))
         return moment
 
-    async def advance(self, schedule: Schedule, due: Due, *, now: datetime) -> None:
-        """A schedule has run: set the next instant, and forget its errors."""
-        await self._update(
-            schedule.id,
-            now,
-            state="active",
-            next_run_at=due.next_run_at,
-            last_run_at=due.scheduled_for,
-            error_count=0,
-            last_error=None,
-            retry_at=None,
-        )
-
-    async def hold_back(self, schedule: Schedule, *, error: str, retry_at: datetime, now: datetime) -> None:
-        """A schedule could not run: it alone waits, and says why."""
-        await self._update(
-            schedule.id,
-            now,
-            state="error",
-            error_count=schedule.error_count + 1,
-            last_error=error,
-            retry_at=retry_at,
-        )
-
-    async def pause(self, schedule: Schedule, *, now: datetime) -> None:
-        """Announce nothing of a schedule until it is resumed."""
-        await self._update(schedule.id, now, state="paused")
-
-    async def resume(self, schedule: Schedule, *, next_run_at: datetime, now: datetime) -> None:
-        """Announce it again, from its next instant on."""
-        await self._update(
-            schedule.id,
-            now,
-            state="active",
-            next_run_at=next_run_at,
-            error_count=0,
-            last_error=None,
-            retry_at=None,
-        )
-
-    async def _update(self, schedule_id: UUID, now: datetime, **values: Any) -> None:
-        statement = sa.update(schedules).where(schedules.c.id == schedule_id)
-        await self._connection.execute(statement.values(updated_at=now, **values))
+    async def save_schedule(self, schedule: Schedule, *, now: datetime) -> None:
+        """Keep what is different about a schedule."""
+        statement = sa.update(schedules).where(schedules.c.id == schedule.id)
+        await self._connection.execute(statement.values(_values(schedule) | {"updated_at": now}))
 
     async def add_schedule(self, schedule: Schedule, *, now: datetime) -> bool:
         """Keep a new schedule; False where its key is taken."""
-        values = asdict(schedule) | {
-            "expected": list(schedule.expected),
-            "created_at": now,
-            "updated_at": now,
-        }
+        values = _values(schedule) | {"created_at": now, "updated_at": now}
         statement = insert(schedules).values(values).on_conflict_do_nothing(index_elements=["key"])
         added = await self._connection.execute(statement.returning(schedules.c.id))
         return added.one_or_none() is not None
@@ -129,14 +114,63 @@ class SchedulerStore:
 
     async def add_occurrence(self, occurrence: Occurrence, *, scheduled_local: str) -> bool:
         """Keep an occurrence; False where it is there already."""
-        values = asdict(occurrence) | {
-            "expected": list(occurrence.expected),
-            "scheduled_local": scheduled_local,
-        }
-        del values["reports"]
+        values = _occurrence_values(occurrence, scheduled_local)
         statement = insert(occurrences).values(values).on_conflict_do_nothing()
         added = await self._connection.execute(statement.returning(occurrences.c.id))
         return added.one_or_none() is not None
+
+    async def add_unannounced(self, items: Sequence[tuple[Occurrence, str]]) -> None:
+        """Keep occurrences that are not announced, each with its local time; those that are there stay."""
+        if items:
+            values = [_occurrence_values(occurrence, local) for occurrence, local in items]
+            await self._connection.execute(insert(occurrences).on_conflict_do_nothing(), values)
+
+    async def slot(self, schedule_id: UUID, now: datetime) -> Slot:
+        """What is under way of a schedule."""
+        mine = sa.select(occurrences.c.id).where(occurrences.c.schedule_id == schedule_id)
+        is_open = mine.where(*_under_way(now)).exists()
+        has_queued = mine.where(occurrences.c.state == "queued").exists()
+        row = (await self._connection.execute(sa.select(is_open, has_queued))).one()
+        return Slot(*row)
+
+    async def queued(self, schedule_id: UUID) -> Occurrence | None:
+        """The run of a schedule that waits for the end of another one."""
+        query = sa.select(occurrences).where(
+            occurrences.c.schedule_id == schedule_id, occurrences.c.state == "queued"
+        )
+        return next(iter(await self._with_reports((await self._connection.execute(query)).all())), None)
+
+    async def start_queued(self, occurrence_id: UUID, now: datetime, deadline_at: datetime | None) -> None:
+        """A run that waited is announced."""
+        statement = sa.update(occurrences).where(occurrences.c.id == occurrence_id)
+        await self._connection.execute(
+            statement.values(state="waiting", announced_at=now, deadline_at=deadline_at)
+        )
+
+    async def drop_queued(self, schedule_id: UUID, *, reason: str, now: datetime) -> None:
+        """What waits of a schedule will not run."""
+        statement = sa.update(occurrences).where(
+            occurrences.c.schedule_id == schedule_id, occurrences.c.state == "queued"
+        )
+        await self._connection.execute(statement.values(state="skipped", reason=reason, finished_at=now))
+
+    async def give_up_overdue(self, now: datetime) -> list[str]:
+        """Time out runs whose deadline has passed; gives the keys of their schedules.
+
+        Rows that an outcome is being written to are left to it, and to the next round.
+        """
+        overdue = (
+            sa.select(occurrences.c.id)
+            .where(occurrences.c.state == "waiting", occurrences.c.deadline_at <= now)
+            .with_for_update(skip_locked=True)
+        )
+        statement = (
+            sa.update(occurrences)
+            .where(occurrences.c.id.in_(overdue))
+            .values(state="timed_out", finished_at=now)
+            .returning(occurrences.c.schedule_key)
+        )
+        return list(await self._connection.scalars(statement))
 
     async def occurrence(self, occurrence_id: UUID, *, lock: bool = False) -> Occurrence | None:
         """One occurrence with what was reported; locked, so that reports settle it one after the other."""
@@ -156,19 +190,45 @@ class SchedulerStore:
     async def history(self, key: str | None, limit: int) -> list[Occurrence]:
         """The newest occurrences, of one schedule or of all."""
         query = (
-            sa.select(occurrences).order_by(occurrences.c.created_at.desc(), occurrences.c.id).limit(limit)
+            sa.select(occurrences)
+            .order_by(occurrences.c.created_at.desc(), occurrences.c.scheduled_for.desc(), occurrences.c.id)
+            .limit(limit)
         )
         if key is not None:
             query = query.where(occurrences.c.schedule_key == key)
         return await self._with_reports((await self._connection.execute(query)).all())
 
+    async def states_between(
+        self, schedule_id: UUID, after: datetime, until: datetime
+    ) -> dict[datetime, list[tuple[State, str | None]]]:
+        """What came of a schedule's instants in (after, until], of each in the order it was tried."""
+        query = (
+            sa.select(occurrences.c.scheduled_for, occurrences.c.state, occurrences.c.reason)
+            .where(
+                occurrences.c.schedule_id == schedule_id,
+                occurrences.c.scheduled_for > after,
+                occurrences.c.scheduled_for <= until,
+                occurrences.c.origin != "manual",
+                ~occurrences.c.dry_run,
+            )
+            .order_by(occurrences.c.created_at)
+        )
+        found: dict[datetime, list[tuple[State, str | None]]] = {}
+        for moment, state, reason in await self._connection.execute(query):
+            found.setdefault(moment, []).append((state, reason))
+        return found
+
     async def last_occurrences(self) -> dict[str, Occurrence]:
         """The newest occurrence of each schedule, by its key."""
         query = (
             sa.select(occurrences)
-            .distinct(occurrences.c.schedule_key)
+            .ext(distinct_on(occurrences.c.schedule_key))
             .join(schedules, schedules.c.key == occurrences.c.schedule_key)
-            .order_by(occurrences.c.schedule_key, occurrences.c.created_at.desc())
+            .order_by(
+                occurrences.c.schedule_key,
+                occurrences.c.created_at.desc(),
+                occurrences.c.scheduled_for.desc(),
+            )
         )
         found = await self._with_reports((await self._connection.execute(query)).all())
         return {occurrence.schedule_key: occurrence for occurrence in found}
@@ -176,14 +236,13 @@ class SchedulerStore:
     async def recent_states(self, each: int) -> dict[str, list[State]]:
         """The states of each schedule's last occurrences, oldest first, by its key."""
         place = sa.func.row_number().over(
-            partition_by=occurrences.c.schedule_key, order_by=occurrences.c.created_at.desc()
+            partition_by=occurrences.c.schedule_key,
+            order_by=[occurrences.c.created_at.desc(), occurrences.c.scheduled_for.desc()],
         )
-        ranked = sa.select(
-            occurrences.c.schedule_key, occurrences.c.state, occurrences.c.created_at, place.label("place")
-        ).subquery()
+        ranked = sa.select(occurrences.c.schedule_key, occurrences.c.state, place.label("place")).subquery()
         query = sa.select(ranked.c.schedule_key, ranked.c.state).where(ranked.c.place <= each)
         found: dict[str, list[State]] = {}
-        for key, state in await self._connection.execute(query.order_by(ranked.c.created_at)):
+        for key, state in await self._connection.execute(query.order_by(ranked.c.place.desc())):
             found.setdefault(key, []).append(state)
         return found
 
@@ -218,13 +277,42 @@ class SchedulerStore:
         reports: dict[UUID, list[Report]] = {}
         for row in await self._connection.execute(query):
             reports.setdefault(row.occurrence_id, []).append(_report(row))
-        return [replace(_occurrence(row), reports=tuple(reports.get(row.id, ()))) for row in rows]
+        undelivered = await self._undelivered([row.id for row in rows if row.state == "waiting"])
+        return [
+            replace(
+                _occurrence(row), reports=tuple(reports.get(row.id, ())), undelivered=undelivered.get(row.id)
+            )
+            for row in rows
+        ]
+
+    async def _undelivered(self, ids: Sequence[UUID]) -> dict[UUID, str]:
+        """Why the broker has not taken the triggers of occurrences; a trigger's id is its occurrence's."""
+        if not ids:
+            return {}
+        query = sa.select(outbox.c.message_id, outbox.c.last_error).where(
+            outbox.c.message_id.in_(ids), outbox.c.last_error.is_not(None)
+        )
+        return {row.message_id: row.last_error for row in await self._connection.execute(query)}
+
+
+def _values(schedule: Schedule) -> dict[str, Any]:
+    values = asdict(schedule) | {"expected": list(schedule.expected)}
+    rules: dict[str, Any] = values.pop("rules")
+    return values | rules | {"excluded": list(schedule.rules.excluded)}
 
 
 def _schedule(row: sa.Row[Any]) -> Schedule:
     values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
     del values["created_at"], values["updated_at"]
-    return Schedule(**values | {"expected": tuple(row.expected)})
+    rules = {name: values.pop(name) for name in _RULES}
+    rules["excluded"] = tuple(row.excluded)
+    return Schedule(**values | {"expected": tuple(row.expected), "rules": Rules(**rules)})
+
+
+def _occurrence_values(occurrence: Occurrence, scheduled_local: str) -> dict[str, Any]:
+    values = asdict(occurrence) | {"expected": list(occurrence.expected), "scheduled_local": scheduled_local}
+    del values["reports"], values["undelivered"]
+    return values
 
 
 def _occurrence(row: sa.Row[Any]) -> Occurrence:

@@ -1,20 +1,25 @@
 """The due loop. Every replica runs it and none leads: a row lock and a unique key keep them apart."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 import structlog
 
-from services.scheduler.announcing import announce, due_occurrence
-from services.scheduler.domain.catch_up import latest_due
+from services.scheduler.announcing import announce_queued, carry_out
+from services.scheduler.controlling import resume
+from services.scheduler.definitions import due_now
+from services.scheduler.domain.decisions import decide
 from services.scheduler.domain.schedules import Schedule, retry_delay
+from services.scheduler.schema import WAKE_CHANNEL
 from services.scheduler.store import SchedulerStore
-from services.scheduler.timetable import parse_cron
+from services.scheduler.timetables import runs_next_at, timetable_of
 from shared.identity import new_id
 from shared.messaging.errors import ErrorKind, classify, describe
 from shared.messaging.transaction import Transactions, Tx, command_envelope
+from shared.wake import WakeUp
 
 LONGEST_SLEEP: Final = 1.0
 """Seconds; schedules that were added or edited meanwhile are noticed within it."""
@@ -26,77 +31,136 @@ log = structlog.get_logger()
 
 
 async def fire_next(tx: Tx) -> Schedule | None:
-    """Announce the most overdue schedule; None when nothing is due.
-
-    A schedule that cannot be announced is held back by itself: the savepoint undoes its work and keeps
-    the lock, so that no replica tries it again before its error is recorded.
-    """
+    """Announce the most overdue schedule; None when nothing is due."""
     store = SchedulerStore(tx.connection)
-    schedule = await store.lock_next_due(tx.at)
+    return await _alone(tx, store, await store.lock_next_due(tx.at), _fire)
+
+
+async def release_next(tx: Tx) -> Schedule | None:
+    """Announce a run that waited for another one to end, where that has ended."""
+    store = SchedulerStore(tx.connection)
+    return await _alone(tx, store, await store.lock_next_freed(tx.at), _release)
+
+
+async def resume_next(tx: Tx) -> Schedule | None:
+    """Let a schedule run again whose pause was to last until now."""
+    store = SchedulerStore(tx.connection)
+    return await _alone(tx, store, await store.lock_next_resuming(tx.at), _resume)
+
+
+async def give_up_overdue(tx: Tx) -> Sequence[str]:
+    """Time out runs that nobody answered in time; their slots are free then."""
+    keys = await SchedulerStore(tx.connection).give_up_overdue(tx.at)
+    for key in keys:
+        log.warning("run_timed_out", key=key)
+    return keys
+
+
+_Work = Callable[[Tx, SchedulerStore, Schedule], Awaitable[None]]
+
+
+async def _alone(tx: Tx, store: SchedulerStore, schedule: Schedule | None, work: _Work) -> Schedule | None:
+    """Do something with a schedule that is locked; one that cannot be worked with is held back by itself.
+
+    The savepoint undoes its work and keeps the lock, so that no replica tries it again before its error
+    is recorded.
+    """
     if schedule is None:
         return None
     try:
         async with tx.connection.begin_nested():
-            await _fire(tx, store, schedule)
+            await work(tx, store, schedule)
     except Exception as error:
         if classify(error) is not ErrorKind.DEFECT:
             raise
-        retry_at = tx.at + retry_delay(schedule.error_count + 1)
-        await store.hold_back(schedule, error=describe(error), retry_at=retry_at, now=tx.at)
-        log.warning("schedule_held_back", key=schedule.key, error=describe(error), until=retry_at.isoformat())
+        failures = schedule.error_count + 1
+        held = replace(
+            schedule,
+            state="error" if schedule.next_run_at else schedule.state,
+            error_count=failures,
+            last_error=describe(error),
+            retry_at=tx.at + retry_delay(failures),
+        )
+        await store.save_schedule(held, now=tx.at)
+        log.warning("schedule_held_back", key=schedule.key, error=held.last_error, failures=failures)
     return schedule
 
 
 async def _fire(tx: Tx, store: SchedulerStore, schedule: Schedule) -> None:
-    cron = parse_cron(schedule.cron, schedule.time_zone)
-    due = latest_due(cron, first=schedule.next_run_at, now=tx.at)
-    occurrence = due_occurrence(schedule, due, at=tx.at)
-    await store.advance(schedule, due, now=tx.at)
-    if await announce(tx, occurrence):
-        log.info(
-            "schedule_fired",
-            key=schedule.key,
-            occurrence_id=str(occurrence.id),
-            origin=due.origin,
-            coalesced=due.coalesced,
-            next_run_at=due.next_run_at.isoformat(),
-        )
+    timetable = timetable_of(schedule.spec, schedule.rules)
+    due = due_now(schedule, timetable, tx.at)
+    slot = await store.slot(schedule.id, tx.at)
+    decision = decide(due, now=tx.at, rules=schedule.rules, runs=schedule.runs, slot=slot)
+    await carry_out(tx, schedule, decision)
+    advanced = replace(
+        schedule,
+        runs=schedule.runs + decision.runs,
+        last_run_at=max((item.scheduled_for for item in decision.announce), default=schedule.last_run_at),
+        error_count=0,
+        last_error=None,
+        retry_at=None,
+    )
+    advanced = runs_next_at(advanced, due.following)
+    await store.save_schedule(advanced, now=tx.at)
+    log.info(
+        "schedule_fired",
+        key=schedule.key,
+        announced=len(decision.announce),
+        queued=decision.queue is not None,
+        left_out=len(decision.left_out),
+        next_run_at=advanced.next_run_at and advanced.next_run_at.isoformat(),
+    )
+
+
+async def _release(tx: Tx, store: SchedulerStore, schedule: Schedule) -> None:
+    # Read again under the lock: what was seen before it may have been done by another replica.
+    waiting, slot = await store.queued(schedule.id), await store.slot(schedule.id, tx.at)
+    if waiting is not None and not slot.is_open:
+        await announce_queued(tx, schedule, waiting)
+
+
+async def _resume(tx: Tx, _store: SchedulerStore, schedule: Schedule) -> None:
+    await resume(tx, schedule)
 
 
 class DueLoop:
     """Announces what is due, one schedule per transaction, until it is stopped."""
 
-    def __init__(self, transactions: Transactions) -> None:
-        """Works on the scheduler's database, by that database's clock."""
+    def __init__(self, transactions: Transactions, wake: WakeUp | None = None) -> None:
+        """Works on the scheduler's database; `wake` rings when something there is different."""
         self._transactions = transactions
-        self._stopped = asyncio.Event()
+        self._wake = wake or WakeUp("", WAKE_CHANNEL)
+        self._hears = wake is not None
+        self._stopped = False
 
     async def run(self) -> None:
         """Tick until stopped; while the database is away, try again each second."""
-        while not self._stopped.is_set():
+        listening = asyncio.create_task(self._wake.listen()) if self._hears else None
+        while not self._stopped:
+            ticket = self._wake.ticket
             try:
                 pause = await self._tick()
             except Exception as error:  # noqa: BLE001 - nothing may end the loop; the next tick finds out
                 log.warning("tick_failed", error=describe(error))
-                pause = LONGEST_SLEEP
-            await self._rest(pause)
+                ticket, pause = self._wake.ticket, LONGEST_SLEEP
+            if pause > 0 and not self._stopped:
+                await self._wake.after(ticket, pause)
+        if listening is not None:
+            await listening
 
     def stop(self) -> None:
         """Finish the schedule in hand and return from `run`."""
-        self._stopped.set()
+        self._stopped = True
+        self._wake.stop()
 
     async def _tick(self) -> float:
-        """Announce one schedule; returns the seconds until the next one may be due."""
+        """Do one thing that is due; returns the seconds until the next one may be."""
+        for step in (fire_next, give_up_overdue, release_next, resume_next):
+            async with self._transactions.begin(command_envelope("scheduler.tick", new_id())) as tx:
+                if await step(tx):
+                    return 0.0
         async with self._transactions.begin(command_envelope("scheduler.tick", new_id())) as tx:
-            if await fire_next(tx) is not None:
-                return 0.0
             return sleep_seconds(await SchedulerStore(tx.connection).next_wake(), tx.at)
-
-    async def _rest(self, seconds: float) -> None:
-        if seconds > 0:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._stopped.wait()
 
 
 def sleep_seconds(wake: datetime | None, now: datetime) -> float:

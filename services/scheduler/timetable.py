@@ -13,7 +13,7 @@ from typing import Final
 
 from cronsim import CronSim, CronSimError
 
-from services.scheduler.domain.catch_up import newest
+from services.scheduler.domain.catch_up import NeverAgain, newest
 from services.scheduler.domain.local_times import (
     FIXED_TIME,
     WILDCARD,
@@ -66,7 +66,7 @@ class Cron:
         """The first due instant strictly after a moment, in UTC."""
         found = next(self._each(moment), None)
         if found is None:
-            raise InvalidCron(f"{self.expression!r} never comes again after {moment:%Y-%m-%d}")
+            raise NeverAgain(f"{self.expression!r} never comes again after {moment:%Y-%m-%d}")
         return found
 
     def latest(self, moment: datetime) -> datetime:
@@ -110,7 +110,10 @@ def parse_cron(text: str, time_zone: str, *, gap: Gap | None = None, overlap: Ov
         CronSim(cron.expression, datetime(2026, 1, 1, tzinfo=UTC))
     except CronSimError as error:
         raise InvalidCron(f"{text!r}: {_in_words(str(error))}") from error
-    cron.after(datetime(2026, 1, 1, tzinfo=UTC))
+    try:
+        cron.after(datetime(2026, 1, 1, tzinfo=UTC))
+    except NeverAgain as error:
+        raise InvalidCron(str(error)) from None
     return cron
 
 

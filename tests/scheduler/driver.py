@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from services.scheduler.definitions import new_schedule
 from services.scheduler.domain.occurrences import Occurrence
+from services.scheduler.domain.rules import Rules
 from services.scheduler.domain.schedules import Schedule
 from services.scheduler.store import SchedulerStore
-from services.scheduler.ticking import fire_next
-from shared.messaging.transaction import Transactions
+from services.scheduler.ticking import fire_next, give_up_overdue, release_next, resume_next
+from shared.messaging.transaction import Transactions, Tx
 
 T = TypeVar("T")
 
@@ -38,14 +39,21 @@ class Scheduler:
         self.clock = clock
 
     async def add(
-        self, key: str = "rent", *, cron: str = "5 * * * *", time_zone: str = "UTC", **payload: str
+        self,
+        key: str = "rent",
+        *,
+        cron: str = "5 * * * *",
+        time_zone: str = "UTC",
+        rules: Rules | None = None,
+        spec: dict[str, Any] | None = None,
+        **payload: str,
     ) -> Schedule:
         schedule = new_schedule(
             key,
             trigger="monthly-billing-due",
-            cron=cron,
-            time_zone=time_zone,
+            spec=spec or {"kind": "cron", "expr": cron, "timezone": time_zone},
             payload=payload,
+            rules=rules,
             now=self.clock.now(),
         )
         async with self.transactions.command("test") as tx:
@@ -59,6 +67,23 @@ class Scheduler:
     async def drain(self) -> None:
         while await self.tick() is not None:
             pass
+
+    async def round(self) -> None:
+        """Everything a replica does until nothing is left to do."""
+        for step in (fire_next, give_up_overdue, release_next, resume_next):
+            while await self._step(step):
+                pass
+
+    async def _step(self, step: Callable[[Tx], Awaitable[object]]) -> object:
+        async with self.transactions.command("test") as tx:
+            return await step(tx)
+
+    async def change(self, act: Callable[[Tx, Schedule], Awaitable[T]], key: str = "rent") -> T:
+        """Do something with a schedule, locked, as a command does."""
+        async with self.transactions.command("test") as tx:
+            schedule = await SchedulerStore(tx.connection).schedule(key, lock=True)
+            assert schedule is not None
+            return await act(tx, schedule)
 
     async def schedule(self, key: str = "rent") -> Schedule:
         async with self.transactions.engine.connect() as connection:

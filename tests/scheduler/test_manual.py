@@ -7,9 +7,17 @@ from uuid import UUID
 
 import pytest
 
-from services.scheduler.definitions import InvalidSchedule, new_schedule, resume
+from services.scheduler.definitions import InvalidSchedule, new_schedule
+from services.scheduler.domain.rules import Rules
 from services.scheduler.handlers import router
-from services.scheduler.manual import KeyTaken, UnknownName, UnknownOccurrence, await_outcome, run_now
+from services.scheduler.manual import (
+    KeyTaken,
+    UnderWay,
+    UnknownName,
+    UnknownOccurrence,
+    await_outcome,
+    run_now,
+)
 from services.scheduler.store import SchedulerStore
 from services.scheduler.triggers import InvalidPayload, UnknownTrigger, trigger_named
 from shared.contracts.scheduler import MonthlyBillingDue, TriggerOutcome
@@ -73,9 +81,32 @@ async def test_one_key_cannot_stand_for_two_things(scheduler: Scheduler) -> None
 
 @pytest.mark.servers
 async def test_asking_twice_without_a_key_runs_twice(scheduler: Scheduler) -> None:
-    await scheduler.add()
+    await scheduler.add(rules=Rules(overlap="allow"))
 
     assert await ask(scheduler) != await ask(scheduler)
+
+
+@pytest.mark.servers
+async def test_a_run_by_hand_waits_for_the_one_under_way_unless_forced(scheduler: Scheduler) -> None:
+    await scheduler.add()
+    first = await ask(scheduler, seq="one")
+
+    with pytest.raises(UnderWay, match="--force"):
+        await ask(scheduler)
+
+    assert await ask(scheduler, seq="one") == first
+    assert await ask(scheduler, force=True, reason="rents were corrected") != first
+    assert [item.reason for item in await scheduler.history()].count("rents were corrected") == 1
+
+
+@pytest.mark.servers
+async def test_a_dry_run_is_announced_as_one_and_takes_no_slot(scheduler: Scheduler) -> None:
+    await scheduler.add()
+
+    await ask(scheduler, dry_run=True)
+    await ask(scheduler)
+
+    assert [trigger["dry_run"] for _topic, trigger in await emitted(scheduler.transactions)] == [True, False]
 
 
 @pytest.mark.servers
@@ -148,26 +179,6 @@ async def test_waiting_for_an_unknown_occurrence_is_refused(scheduler: Scheduler
 
 
 @pytest.mark.servers
-async def test_resuming_records_what_was_missed_and_announces_none_of_it(
-    scheduler: Scheduler, clock: SetClock
-) -> None:
-    await scheduler.add()
-    async with scheduler.transactions.command("test") as tx:
-        store = SchedulerStore(tx.connection)
-        await store.pause(await scheduler.schedule(), now=tx.at)
-    clock.advance(hours=3, minutes=10)
-    await scheduler.drain()
-
-    async with scheduler.transactions.command("test") as tx:
-        resumed = await resume(tx, await scheduler.schedule())
-
-    [missed] = await scheduler.history()
-    assert (missed.state, missed.reason, missed.coalesced) == ("missed", "paused", 4)
-    assert await emitted(scheduler.transactions) == []
-    assert resumed.next_run_at == START + timedelta(hours=4, minutes=5)
-
-
-@pytest.mark.servers
 async def test_the_history_of_a_removed_schedule_stays(scheduler: Scheduler) -> None:
     schedule = await scheduler.add()
     identity = await ask(scheduler)
@@ -198,7 +209,11 @@ def test_a_trigger_answers_to_each_way_of_writing_its_name(name: str) -> None:
     [
         ({"key": "Rent Due"}, InvalidSchedule, "is not a key"),
         ({"trigger": "rent"}, UnknownTrigger, "there are: .*monthly-billing-due"),
-        ({"cron": "0 0 */2 * 1"}, InvalidSchedule, "a step in one day field"),
+        (
+            {"spec": {"kind": "cron", "expr": "0 0 */2 * 1", "timezone": "UTC"}},
+            InvalidSchedule,
+            "a step in one day field",
+        ),
         (
             {"payload": {"perriod": "2026-12"}},
             InvalidPayload,
@@ -214,8 +229,7 @@ def test_a_definition_is_refused_with_its_reason(
     values: dict[str, Any] = {
         "key": "rent",
         "trigger": "monthly-billing-due",
-        "cron": "@daily",
-        "time_zone": "UTC",
+        "spec": {"kind": "cron", "expr": "@daily", "timezone": "UTC"},
         "payload": {},
         "now": START,
     }

@@ -39,7 +39,7 @@ async def migrated(servers: ServerUrls) -> AsyncIterator[AsyncConnection]:
 async def test_every_seed_runs_from_its_next_minute_on(migrated: AsyncConnection) -> None:
     seeds = {seed.key: seed for seed in await migrated.execute(sa.select(schedules))}
 
-    assert {key: seed.cron for key, seed in seeds.items()} == {
+    assert {key: seed.spec["expr"] for key, seed in seeds.items()} == {
         "monthly-billing": "5 * * * *",
         "late-fees": "15 * * * *",
         "autopay": "20 * * * *",
@@ -53,21 +53,22 @@ async def test_every_seed_runs_from_its_next_minute_on(migrated: AsyncConnection
     }
     for seed in seeds.values():
         assert tuple(seed.expected) == expected_consumers(trigger_named(seed.trigger).topic)
-        assert seed.next_run_at == parse_cron(seed.cron, seed.time_zone).after(seed.created_at)
+        assert seed.next_run_at == parse_cron(seed.spec["expr"], seed.spec["timezone"]).after(seed.created_at)
 
 
 async def test_the_seed_bills_every_hour_from_the_next_five_past_on(migrated: AsyncConnection) -> None:
     query = sa.select(schedules).where(schedules.c.key == "monthly-billing")
     seed = (await migrated.execute(query)).one()
 
-    assert (seed.key, seed.cron, seed.time_zone, seed.state) == (
+    assert (seed.key, seed.spec, seed.state, seed.overlap, seed.run_timeout) == (
         "monthly-billing",
-        "5 * * * *",
-        "UTC",
+        {"kind": "cron", "expr": "5 * * * *", "timezone": "UTC"},
         "active",
+        "allow",
+        None,
     )
     assert tuple(seed.expected) == expected_consumers(trigger_named(seed.trigger).topic) == ("billing",)
-    assert seed.next_run_at == parse_cron(seed.cron, seed.time_zone).after(seed.created_at)
+    assert seed.next_run_at == parse_cron(seed.spec["expr"], seed.spec["timezone"]).after(seed.created_at)
 
 
 async def test_the_tables_in_code_are_those_of_the_migrations(migrated: AsyncConnection) -> None:

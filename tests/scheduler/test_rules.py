@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from services.scheduler.announcing import occurrence_id
-from services.scheduler.domain.catch_up import COUNT_LIMIT, TimetableStuck, latest_due
+from services.scheduler.domain.catch_up import COUNT_LIMIT, TimetableStuck, arrears
 from services.scheduler.domain.occurrences import Report, settle
 from services.scheduler.domain.schedules import LONGEST_RETRY, retry_delay
 from services.scheduler.timetable import parse_cron
@@ -28,33 +28,23 @@ def a_report(
     return Report(consumer, state, NOON + timedelta(minutes=minute), {"created": 3, "failed": failed})
 
 
-def test_one_due_instant_is_a_run_of_the_schedule() -> None:
-    due = latest_due(HOURLY, first=NOON, now=NOON + timedelta(seconds=2))
+def test_what_came_due_is_listed_oldest_first() -> None:
+    due = arrears(HOURLY, first=NOON, now=NOON + timedelta(hours=2, minutes=30))
 
-    assert (due.scheduled_for, due.origin, due.coalesced, due.coalesced_from) == (NOON, "schedule", 1, None)
-    assert due.next_run_at == NOON + timedelta(hours=1)
-
-
-def test_a_late_run_is_a_catch_up() -> None:
-    assert latest_due(HOURLY, first=NOON, now=NOON + timedelta(minutes=2)).origin == "catch_up"
-
-
-def test_several_missed_instants_become_the_latest_with_their_count() -> None:
-    due = latest_due(HOURLY, first=NOON, now=NOON + timedelta(hours=5, minutes=30))
-
-    assert due.scheduled_for == NOON + timedelta(hours=5)
-    assert (due.coalesced, due.coalesced_from, due.origin) == (6, NOON, "catch_up")
+    assert due.instants == tuple(NOON + timedelta(hours=hours) for hours in range(3))
+    assert (due.between, due.following) == (0, NOON + timedelta(hours=3))
 
 
 def test_years_of_missed_minutes_still_find_the_latest_at_once() -> None:
     each_minute = parse_cron("* * * * *", "UTC")
     now = NOON + timedelta(days=900, seconds=30)
 
-    due = latest_due(each_minute, first=NOON, now=now)
+    due = arrears(each_minute, first=NOON, now=now)
 
-    assert due.scheduled_for == NOON + timedelta(days=900)
-    assert due.next_run_at == due.scheduled_for + timedelta(minutes=1)
-    assert due.coalesced == COUNT_LIMIT
+    assert (due.instants[0], due.instants[-1]) == (NOON, NOON + timedelta(days=900))
+    assert due.following == due.instants[-1] + timedelta(minutes=1)
+    assert due.between_from == NOON + timedelta(minutes=1)
+    assert len(due.instants) == COUNT_LIMIT == due.between
 
 
 def test_a_timetable_that_does_not_advance_is_refused() -> None:
@@ -62,11 +52,8 @@ def test_a_timetable_that_does_not_advance_is_refused() -> None:
         def after(self, moment: datetime) -> datetime:
             return NOON
 
-        def latest(self, moment: datetime) -> datetime:
-            return NOON
-
     with pytest.raises(TimetableStuck):
-        latest_due(Stuck(), first=NOON, now=NOON + timedelta(hours=1))
+        arrears(Stuck(), first=NOON, now=NOON + timedelta(hours=1))
 
 
 def test_all_expected_consumers_succeeding_is_success_at_the_last_end() -> None:

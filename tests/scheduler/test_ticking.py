@@ -84,9 +84,11 @@ async def test_missed_runs_become_one_that_says_how_many(scheduler: Scheduler, c
 
     await scheduler.drain()
 
-    [occurrence] = await scheduler.history()
+    [occurrence, *others] = await scheduler.history()
     [(_topic, trigger)] = await emitted(scheduler.transactions)
     assert (occurrence.coalesced, occurrence.coalesced_from) == (49, FIVE_PAST)
+    assert {(other.state, other.reason, other.coalesced) for other in others} == {("skipped", "coalesced", 1)}
+    assert len({other.scheduled_for for other in others}) == 48
     assert (occurrence.origin, trigger["origin"]) == ("catch_up", "catch_up")
     assert trigger["as_of"] == "2026-11-22T12:05:00Z"
 
@@ -109,10 +111,10 @@ async def test_replicas_that_tick_at_once_create_each_occurrence_once(
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        ({"cron": "not a cron at all"}, "InvalidCron"),
+        ({"spec": {"kind": "cron", "expr": "not a cron at all", "timezone": "UTC"}}, "InvalidSpec"),
         ({"trigger": "scheduler.unknown_due.v1"}, "UnknownTrigger"),
         ({"payload": {"period": "soon"}}, "InvalidPayload"),
-        ({"time_zone": "Mars/Base"}, "UnknownZone"),
+        ({"spec": {"kind": "cron", "expr": "5 * * * *", "timezone": "Mars/Base"}}, "InvalidSpec"),
     ],
 )
 async def test_a_bad_schedule_fails_alone(
@@ -139,11 +141,13 @@ async def test_a_bad_schedule_fails_alone(
 async def test_a_repaired_schedule_recovers_by_itself(scheduler: Scheduler, clock: SetClock) -> None:
     await scheduler.add()
     async with scheduler.transactions.engine.begin() as connection:
-        await connection.execute(sa.update(schedules).values(cron="broken"))
+        await connection.execute(sa.update(schedules).values(spec={"kind": "broken"}))
     clock.advance(minutes=5, seconds=1)
     await scheduler.drain()
     async with scheduler.transactions.engine.begin() as connection:
-        await connection.execute(sa.update(schedules).values(cron="5 * * * *"))
+        await connection.execute(
+            sa.update(schedules).values(spec={"kind": "cron", "expr": "5 * * * *", "timezone": "UTC"})
+        )
     clock.advance(seconds=6)
 
     await scheduler.drain()
@@ -158,7 +162,7 @@ async def test_a_failing_schedule_is_left_alone_until_its_retry(
 ) -> None:
     await scheduler.add()
     async with scheduler.transactions.engine.begin() as connection:
-        await connection.execute(sa.update(schedules).values(cron="broken"))
+        await connection.execute(sa.update(schedules).values(spec={"kind": "broken"}))
     clock.advance(minutes=6)
 
     await scheduler.drain()
@@ -216,7 +220,7 @@ async def test_a_clock_change_neither_loses_nor_doubles_a_run(
     await scheduler.add(cron=cron, time_zone="America/New_York")
 
     while len(await scheduler.history()) < len(expected):
-        clock.moment = (await scheduler.schedule()).next_run_at
+        clock.moment = (await scheduler.schedule()).next_run_at or clock.moment
         await scheduler.drain()
 
     assert [trigger["as_of"] for _topic, trigger in await emitted(scheduler.transactions)] == expected

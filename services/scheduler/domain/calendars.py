@@ -11,15 +11,12 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from itertools import count
 from typing import Final, Literal
 
+from services.scheduler.domain.catch_up import NeverAgain
 from services.scheduler.domain.local_times import FIXED_TIME, in_order, local_start
 
 _MONTHS: Final = 12
 _LAST_YEAR: Final = 9_000
 """Beyond it calendars of the standard library end."""
-
-
-class NeverAgain(Exception):
-    """A timetable that has no further instant."""
 
 
 @dataclass(frozen=True, slots=True)

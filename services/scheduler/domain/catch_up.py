@@ -9,10 +9,14 @@ ON_TIME: Final = timedelta(seconds=60)
 """Up to here a run is on time; above it, it is a catch-up and history says so."""
 
 COUNT_LIMIT: Final = 1_000
-"""Beyond so many missed instants the count is no longer worth computing: it then means "at least"."""
+"""Beyond so many missed instants not each is listed any more, and the count means "at least"."""
 
 
 _FARTHEST: Final = timedelta(days=15_000)
+
+
+class NeverAgain(Exception):
+    """A timetable that has no further instant."""
 
 
 class TimetableStuck(Exception):
@@ -23,39 +27,63 @@ class Timetable(Protocol):
     """When a schedule is due. Instants are aware, in UTC."""
 
     def after(self, moment: datetime) -> datetime:
-        """The first due instant strictly after a moment."""
+        """The first due instant strictly after a moment; raises `NeverAgain` where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """One announcement for everything that has come due."""
+class Arrears:
+    """What has come due, oldest first: every instant or, of very many, the first and the newest."""
 
-    scheduled_for: datetime
-    origin: Literal["schedule", "catch_up"]
-    coalesced: int
-    coalesced_from: datetime | None
-    """The earliest instant it stands for, where that is another."""
-    next_run_at: datetime
+    instants: tuple[datetime, ...]
+    between: int
+    """How many were not listed between the first and the second; at least so many."""
+    between_from: datetime | None
+    """The earliest of those."""
+    following: datetime | None
+    """The first instant that is not yet due; None where there is none any more."""
 
 
-def latest_due(timetable: Timetable, *, first: datetime, now: datetime) -> Due:
-    """The newest due instant speaks for those before it: catching up bills a month once, not ten times."""
-    current, count = first, 1
-    following = timetable.after(current)
-    while following <= now and count < COUNT_LIMIT:
-        current, count = following, count + 1
-        following = timetable.after(current)
-    if following <= now:
-        current = newest(timetable, now) or current
-        following = timetable.after(current)
-    _require_progress(now, following)
-    return Due(
-        scheduled_for=current,
-        origin="schedule" if count == 1 and now - current <= ON_TIME else "catch_up",
-        coalesced=count,
-        coalesced_from=first if count > 1 else None,
-        next_run_at=following,
+def arrears(timetable: Timetable, *, first: datetime, now: datetime) -> Arrears:
+    """What came due from `first`, itself an instant of the timetable, up to now."""
+    listed: list[datetime] = []
+    moment: datetime | None = first
+    while moment is not None and moment <= now and len(listed) <= COUNT_LIMIT:
+        listed.append(moment)
+        moment = next_after(timetable, moment)
+    if moment is None or moment > now:
+        return Arrears(tuple(listed), 0, None, moment)
+    recent = _recent(timetable, now)
+    between = [other for other in listed[1:] if other < recent[0]]
+    return Arrears(
+        (first, *recent),
+        len(between),
+        between[0] if between else None,
+        next_after(timetable, now),
     )
+
+
+def next_after(timetable: Timetable, moment: datetime) -> datetime | None:
+    """The first due instant strictly after a moment, or None where there is none any more."""
+    try:
+        found = timetable.after(moment)
+    except NeverAgain:
+        return None
+    _require_progress(moment, found)
+    return found
+
+
+def _recent(timetable: Timetable, now: datetime) -> list[datetime]:
+    """The newest instants, at most `COUNT_LIMIT` less one, of a timetable that has more; oldest first."""
+    window = timedelta(minutes=1)
+    while True:
+        found: list[datetime] = []
+        moment = next_after(timetable, now - window)
+        while moment is not None and moment <= now:
+            found.append(moment)
+            moment = next_after(timetable, moment)
+        if len(found) >= COUNT_LIMIT or window > _FARTHEST:
+            return found[-COUNT_LIMIT + 1 :]
+        window *= 8
 
 
 def newest(timetable: Timetable, moment: datetime) -> datetime | None:

@@ -6,9 +6,20 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-Origin = Literal["schedule", "catch_up", "manual"]
-State = Literal["waiting", "succeeded", "partial", "failed", "missed"]
-"""waiting -> succeeded | partial | failed, as its consumers answer; missed never was announced."""
+Origin = Literal["schedule", "catch_up", "manual", "backfill"]
+State = Literal[
+    "queued",
+    "waiting",
+    "succeeded",
+    "succeeded_late",
+    "partial",
+    "failed",
+    "timed_out",
+    "missed",
+    "skipped",
+]
+"""queued -> waiting -> succeeded | partial | failed, as its consumers answer; or timed_out, and then what
+they answer late. missed and skipped never were announced."""
 
 ReportState = Literal["succeeded", "partial", "failed"]
 
@@ -50,18 +61,35 @@ class Occurrence:
     coalesced_from: datetime | None = None
     dry_run: bool = False
     requested_by: str | None = None
+    deadline_at: datetime | None = None
+    """When a run without an outcome is given up."""
+    announced_at: datetime | None = None
+    undelivered: str | None = None
+    """Why the broker did not take its trigger; None where it has, or nobody has tried yet."""
     finished_at: datetime | None = None
     reports: tuple[Report, ...] = ()
 
     @property
     def settled(self) -> bool:
         """Whether it is known what came of it."""
-        return self.state != "waiting"
+        return self.state not in {"queued", "waiting"}
 
     @property
     def unanswered(self) -> tuple[str, ...]:
         """The expected consumers nothing was heard of."""
         return tuple(sorted(set(self.expected) - {report.consumer for report in self.reports}))
+
+
+def outcome_of(occurrence: Occurrence) -> tuple[State, datetime | None]:
+    """What its reports make of an occurrence that may have been given up before they came.
+
+    Late is what ended after the deadline; a report that merely arrived late is in time.
+    """
+    state, ended = settle(occurrence.expected, occurrence.reports)
+    if ended is None:
+        return occurrence.state, occurrence.finished_at
+    late = occurrence.deadline_at is not None and ended > occurrence.deadline_at
+    return ("succeeded_late" if late and state == "succeeded" else state), ended
 
 
 def settle(expected: Collection[str], reports: Collection[Report]) -> tuple[State, datetime | None]:

@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
-State = Literal["active", "paused", "error"]
-"""`error` is active and failing: it is tried again at `retry_at`, alone."""
+from services.scheduler.domain.rules import Rules
+
+State = Literal["active", "paused", "error", "ended", "archived"]
+"""`error` is active and failing: it is tried again at `retry_at`, alone. `ended` is never due again."""
 
 FIRST_RETRY: Final = timedelta(seconds=5)
 LONGEST_RETRY: Final = timedelta(minutes=5)
@@ -20,18 +22,32 @@ class Schedule:
     key: str
     trigger: str
     """The trigger's topic."""
-    cron: str
-    time_zone: str
+    spec: dict[str, Any]
+    """When: the document of a timetable, as `specs.read_spec` takes it."""
     state: State
-    next_run_at: datetime
+    next_run_at: datetime | None
+    """The next nominal instant; None where there is none any more."""
+    delay: timedelta = timedelta()
+    """By how much jitter puts the next announcement off."""
+    rules: Rules = field(default_factory=Rules)
     payload: dict[str, Any] = field(default_factory=dict)
     expected: tuple[str, ...] = ()
     """The services whose outcome an occurrence waits for."""
+    runs: int = 0
+    """How often it was announced by itself."""
     last_run_at: datetime | None = None
     error_count: int = 0
     last_error: str | None = None
     retry_at: datetime | None = None
+    paused_by: str | None = None
+    paused_reason: str | None = None
+    paused_until: datetime | None = None
     spec_version: int = 1
+
+    @property
+    def time_zone(self) -> str:
+        """The zone its times are meant in."""
+        return str(self.spec.get("timezone", "UTC"))
 
 
 def retry_delay(error_count: int) -> timedelta:

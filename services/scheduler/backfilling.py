@@ -1,0 +1,77 @@
+"""Announcing instants of a schedule that have passed without success: a preview, then all of it."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from services.scheduler.announcing import announce, due_occurrence, occurrence_id
+from services.scheduler.definitions import InvalidSchedule
+from services.scheduler.domain.catch_up import Announced, next_after
+from services.scheduler.domain.occurrences import Occurrence, State
+from services.scheduler.domain.schedules import Schedule
+from services.scheduler.store import SchedulerStore
+from services.scheduler.timetables import timetable_of
+from shared.identity import new_id
+from shared.messaging.transaction import Tx
+
+MOST: Final = 1_000
+"""So many instants at once; a longer range is several backfills."""
+
+DONE: Final = frozenset({"succeeded", "succeeded_late", "waiting", "queued"})
+"""What needs no backfill: it succeeded, or may yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """An instant of a range, and what is known of it: the best that any run of it came to."""
+
+    scheduled_for: datetime
+    state: State | None
+    reason: str | None
+
+    @property
+    def missing(self) -> bool:
+        """Whether no run of it succeeded or is under way."""
+        return self.state not in DONE
+
+
+async def instants_between(
+    store: SchedulerStore, schedule: Schedule, after: datetime, until: datetime
+) -> list[Gap]:
+    """The instants in (after, until] with what came of each; raises `InvalidSchedule` for too many."""
+    timetable = timetable_of(schedule.spec, schedule.rules)
+    found: list[datetime] = []
+    moment = next_after(timetable, after)
+    while moment is not None and moment <= until:
+        if len(found) == MOST:
+            raise InvalidSchedule(f"there are more than {MOST} instants between; give a shorter range")
+        found.append(moment)
+        moment = next_after(timetable, moment)
+    known = await store.states_between(schedule.id, after, until)
+    gaps = []
+    for instant in found:
+        runs = known.get(instant, [])
+        best = next((run for run in runs if run[0] in DONE), runs[-1] if runs else (None, None))
+        gaps.append(Gap(instant, *best))
+    return gaps
+
+
+async def backfill(tx: Tx, schedule: Schedule, gaps: list[Gap], *, by: str | None) -> UUID:
+    """Announce these instants, oldest first, under one backfill id; the next run stays where it is.
+
+    Lock the schedule before `gaps` are read, so that two backfills of one range do not both find them.
+    """
+    backfill_id = new_id()
+    for gap in sorted(gaps, key=lambda item: item.scheduled_for):
+        await announce(tx, _occurrence(schedule, gap, backfill_id, by=by, at=tx.at))
+    return backfill_id
+
+
+def _occurrence(
+    schedule: Schedule, gap: Gap, backfill_id: UUID, *, by: str | None, at: datetime
+) -> Occurrence:
+    one = due_occurrence(schedule, Announced(gap.scheduled_for), at=at)
+    seq = str(backfill_id)
+    identity = occurrence_id(schedule.id, one.zone, gap.scheduled_for, "backfill", seq)
+    return replace(one, id=identity, origin="backfill", seq=seq, requested_by=by)

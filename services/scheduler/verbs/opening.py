@@ -1,0 +1,63 @@
+"""What the scheduler's commands share: its database, and the schedule that somebody names."""
+
+import getpass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from services.scheduler.asking import refusals, scheduler_settings
+from services.scheduler.domain.schedules import Schedule
+from services.scheduler.store import SchedulerStore
+from shared.cli import UsageProblem
+from shared.hosting import open_transactions
+from shared.messaging.transaction import Tx
+
+KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="A schedule's key, such as monthly-billing.")]
+ByOption = Annotated[
+    str | None,
+    typer.Option("--by", metavar="NAME", help="Who decides this; by default, whoever is logged in."),
+]
+
+
+@asynccontextmanager
+async def looking() -> AsyncIterator[tuple[SchedulerStore, datetime]]:
+    """The scheduler's database to read from, and what time it is."""
+    async with open_transactions(scheduler_settings(), "scheduler") as transactions:
+        now = transactions.clock.now()
+        async with transactions.engine.connect() as connection:
+            yield SchedulerStore(connection), now
+
+
+class _OnlyLooked(Exception):
+    """Takes back what a dry run did."""
+
+
+@asynccontextmanager
+async def changing(verb: str, *, dry_run: bool = False) -> AsyncIterator[tuple[SchedulerStore, Tx]]:
+    """The scheduler's database to change, in one transaction; a dry run does all of it and takes it back."""
+    async with open_transactions(scheduler_settings(), "scheduler") as transactions:
+        try:
+            with refusals():
+                async with transactions.command(f"scheduler.{verb}") as tx:
+                    yield SchedulerStore(tx.connection), tx
+                    if dry_run:
+                        raise _OnlyLooked
+        except _OnlyLooked:
+            return
+
+
+async def the_schedule(store: SchedulerStore, key: str, *, lock: bool = False) -> Schedule:
+    """A schedule by its key, or a refusal that says which there are."""
+    schedule = await store.schedule(key, lock=lock)
+    if schedule is None:
+        known = ", ".join(item.key for item in await store.schedules()) or "none"
+        raise UsageProblem(f"There is no schedule {key!r}.", remedy=f"There are: {known}.")
+    return schedule
+
+
+def signed(by: str | None) -> str:
+    """The name an order is kept under."""
+    return (by or "").strip() or getpass.getuser()
