@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from services.scheduler.announcing import carry_out
-from services.scheduler.definitions import InvalidSchedule, due_now, edited
-from services.scheduler.domain.catch_up import Arrears, next_after
+from services.scheduler.definitions import InvalidSchedule, edited
+from services.scheduler.domain.catch_up import Arrears, arrears, next_after
 from services.scheduler.domain.decisions import Decision, Reason, decide
 from services.scheduler.domain.rules import Rules
 from services.scheduler.domain.schedules import Schedule
@@ -33,6 +33,8 @@ class Change:
 
 async def edit(tx: Tx, schedule: Schedule, change: Change) -> Schedule:
     """Give a schedule its next version, from now on; what had come due is dealt with as it was defined."""
+    if schedule.state == "archived":
+        raise InvalidSchedule(f"{schedule.key} is archived; resume it first")
     changed = edited(schedule, now=tx.at, spec=change.spec, payload=change.payload, rules=change.rules)
     if schedule.state in {"active", "paused"}:
         changed = replace(changed, runs=schedule.runs + (await _settle_arrears(tx, schedule)).runs)
@@ -85,10 +87,10 @@ async def archive(tx: Tx, schedule: Schedule) -> None:
 
 
 def missed_so_far(schedule: Schedule, now: datetime) -> Arrears:
-    """What has come due of a schedule that is paused or held back."""
-    if schedule.next_run_at is None:
-        return Arrears((), 0, None, None)
-    return due_now(schedule, timetable_of(schedule.spec, schedule.rules), now)
+    """What has come due of a schedule, also what jitter would still put off: none of it may get lost."""
+    if schedule.next_run_at is None or schedule.next_run_at > now:
+        return Arrears((), 0, None, schedule.next_run_at)
+    return arrears(timetable_of(schedule.spec, schedule.rules), first=schedule.next_run_at, now=now)
 
 
 async def _settle_arrears(tx: Tx, schedule: Schedule, *, catch_up: AfterPause = "skip") -> Decision:

@@ -155,6 +155,25 @@ async def test_an_edit_that_makes_no_sense_changes_nothing(scheduler: Scheduler)
     assert await scheduler.schedule() == before
 
 
+async def test_an_edit_loses_nothing_that_jitter_had_put_off(scheduler: Scheduler, clock: SetClock) -> None:
+    await scheduler.add(cron="0 * * * *", rules=Rules(jitter=timedelta(minutes=59)))
+    clock.advance(hours=1)
+    await scheduler.round()
+    before = await scheduler.history()
+
+    await scheduler.change(lambda tx, item: edit(tx, item, Change(rules=Rules())))
+
+    assert (before, await states(scheduler)) == ([], ["waiting"])
+
+
+async def test_an_archived_schedule_is_resumed_before_it_is_edited(scheduler: Scheduler) -> None:
+    await scheduler.add()
+    await scheduler.change(archive)
+
+    with pytest.raises(InvalidSchedule, match="resume it first"):
+        await scheduler.change(lambda tx, item: edit(tx, item, Change(spec=EVERY_HOUR)))
+
+
 async def test_an_edited_pause_stays_a_pause(scheduler: Scheduler, clock: SetClock) -> None:
     await paused_for_three_hours(scheduler, clock)
 

@@ -249,6 +249,20 @@ async def test_a_change_wakes_the_loop_long_before_it_would_look(
     assert await count_waiting(scheduler) == 1
 
 
+async def test_looking_for_work_wakes_nobody(scheduler: Scheduler, databases: TestDatabases) -> None:
+    await scheduler.add()
+    wake = WakeUp(driver_url(await databases.url("scheduler")), WAKE_CHANNEL)
+    listening = asyncio.create_task(wake.listen())
+    await wake.after(wake.ticket, 5)  # it listens
+    ticket = wake.ticket
+
+    await scheduler.round()
+
+    assert not await wake.after(ticket, 0.5), "or the loop would wake itself for ever"
+    wake.stop()
+    await listening
+
+
 async def count_waiting(scheduler: Scheduler) -> int:
     async with scheduler.transactions.engine.connect() as connection:
         query = sa.select(sa.func.count()).where(occurrences.c.state == "waiting")

@@ -57,9 +57,10 @@ STATEMENTS = (
     """create function announce_schedules() returns trigger language plpgsql as $$
         begin perform pg_notify('propman_schedules', ''); return null; end $$""",
     """create trigger announce_schedules after insert or update on schedules
-        for each statement execute function announce_schedules()""",
+        for each row execute function announce_schedules()""",
+    # By row and not by statement: an update of no row would wake the loop that made it, for ever.
     """create trigger announce_occurrences after update of state on occurrences
-        for each statement execute function announce_schedules()""",
+        for each row when (old.state is distinct from new.state) execute function announce_schedules()""",
 )
 
 
