@@ -1,4 +1,5 @@
-# What a developer and CI do here. Bare `make` lists it. ARGS goes to the command: make test ARGS="-k rent -x"
+# What a developer and CI do here. Bare `make` lists it. ARGS goes to the command: make test ARGS="-k rent -x";
+# WORKERS is how many processes test at once, each on servers of its own (0: this one alone).
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run stop test test-fast bench lint types check fix docs lock clean
@@ -9,6 +10,7 @@ SOURCES := propman services shared tests tools $(wildcard benchmarks)
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
   --no-emit-index-url --no-emit-trusted-host --no-emit-find-links $(if $(UPGRADE),--upgrade)
 ARGS ?=
+WORKERS ?= 2
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,7 +26,7 @@ stop: ## Stop the local servers that were started here
 	@if [ -x $(BIN)/propman ]; then $(BIN)/propman dev stop; else echo "Nothing was started here."; fi
 
 test: $(STAMP) ## Run every test, on real servers
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-fast: $(STAMP) ## Run the tests that need no server
 	@$(BIN)/python -m pytest -m "not servers and not faults and not docker" $(ARGS)

@@ -5,6 +5,7 @@ import base64
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Annotated, Any, Final, TextIO
 
 import aio_pika
 import typer
-from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 
 from propman.catalog import all_subscriptions, service_names
 from propman.dev.home import local_folder
@@ -41,6 +42,9 @@ queue_app = service_app("queue", "Put back what was flushed.")
 
 BATCH: Final = 500
 """How many messages are written to disk before the broker is told to forget them."""
+
+NOTHING_COMES: Final = 2.0
+"""Seconds after which a queue counts as empty: its consumers may have been quicker."""
 
 EVERYTHING: Final = {"*", "all", "--all", "everything", "%"}
 
@@ -105,7 +109,7 @@ async def flush(
             return
         _require_confirmation(queue, confirm, no_input=no_input)
         file = export or _default_file(queue)
-        kept = await _export(found, file, waiting)
+        kept = await _export(channel, found, file, waiting)
     if json_wanted():
         print_json({"queue": queue, "flushed": kept, "file": str(file)})
     success(f"{kept} messages were taken out of {queue} and are kept in {file}.")
@@ -151,19 +155,33 @@ async def _taken(queue: AbstractQueue, most: int) -> Any:
         yield message
 
 
-async def _export(queue: AbstractQueue, file: Path, waiting: int) -> int:
-    """Take, write, sync, and only then acknowledge: what is not on disk is still on the broker."""
+async def _export(channel: AbstractChannel, queue: AbstractQueue, file: Path, waiting: int) -> int:
+    """Take, write, sync, and only then acknowledge: what is not on disk is still on the broker.
+
+    A consumer takes them: a quorum queue settles what a consumer acknowledges in one step, where each
+    `get` would need a step of its own, and those still under way when the channel closes are lost.
+    """
+    arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
+    await channel.set_qos(prefetch_count=BATCH)
     kept = 0
     with _opened(file) as target, progress(waiting, "Keeping messages") as bar:
-        while kept < waiting:
-            batch = [message async for message in _taken(queue, min(BATCH, waiting - kept))]
-            if not batch:
-                break
+        tag = await queue.consume(arrived.put)
+        while kept < waiting and (batch := await _batch(arrived, min(BATCH, waiting - kept))):
             await asyncio.to_thread(_write, target, [_kept(queue.name, message).line() for message in batch])
             await batch[-1].ack(multiple=True)
             kept += len(batch)
             bar.advance(len(batch))
+        await queue.cancel(tag)
     return kept
+
+
+async def _batch(arrived: asyncio.Queue[AbstractIncomingMessage], most: int) -> list[AbstractIncomingMessage]:
+    """Up to so many messages; fewer where none comes any more."""
+    batch: list[AbstractIncomingMessage] = []
+    with suppress(TimeoutError):
+        while len(batch) < most:
+            batch.append(await asyncio.wait_for(arrived.get(), NOTHING_COMES))
+    return batch
 
 
 def _opened(file: Path) -> TextIO:

@@ -91,7 +91,7 @@ async def test_a_second_instance_takes_another_port_where_none_was_asked_for(sys
 async def test_what_prevents_a_start_is_one_line_with_its_exit_code(
     system: System, changes: dict[str, str], code: int, said: str
 ) -> None:
-    ran = await run_propman("run", "billing", environment=system.environment | changes)
+    ran = await run_propman("run", "billing", environment=system.environment | changes, as_process=True)
 
     lines = [line for line in ran.err.strip().splitlines() if not line.startswith("{")]
     assert ran.code == code
@@ -106,9 +106,8 @@ async def test_a_port_that_was_asked_for_and_is_taken_is_an_error(system: System
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        ran = await run_propman(
-            "run", "billing", environment=system.environment | {"BILLING_HTTP_PORT": port}
-        )
+        environment = system.environment | {"BILLING_HTTP_PORT": port}
+        ran = await run_propman("run", "billing", environment=environment, as_process=True)
 
     assert ran.code == 1
     assert f"cannot listen on 127.0.0.1:{port}" in ran.err
@@ -116,7 +115,7 @@ async def test_a_port_that_was_asked_for_and_is_taken_is_an_error(system: System
 
 async def test_an_unmigrated_database_is_one_line_that_says_what_to_run(system: System) -> None:
     await system.administer("billing", "update alembic_version set version_num = '0000'")
-    ran = await run_propman("run", "billing", environment=system.environment)
+    ran = await run_propman("run", "billing", environment=system.environment, as_process=True)
 
     assert ran.code == 1
     assert "propman db migrate" in ran.err
