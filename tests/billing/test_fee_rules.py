@@ -205,3 +205,12 @@ def test_a_cap_says_what_it_is() -> None:
     assert in_words(NEW_YORK) == "the lesser of $50.00 and 5 % of the rent"
     assert in_words(COLORADO) == "the greater of $50.00 and 5 % of what is late"
     assert in_words(CHICAGO) == "$10.00 for the rent up to $500.00 plus 5 % of the rent above"
+
+
+def test_caps_within_caps_end_somewhere() -> None:
+    cap: dict[str, Any] = {"kind": "money", "amount_cents": 5_000}
+    for _ in range(300):
+        cap = {"kind": "lesser_of", "of": [cap, {"kind": "money", "amount_cents": 1}]}
+
+    with pytest.raises(BadDocument, match="within more than 4 others"):
+        read_cap(cap)

@@ -87,7 +87,8 @@ async def test_goodwill_pays_what_is_open_and_is_booked_once_per_reference(
     again = await office.run(*give, "--reference", "GW-1")
 
     assert first.err.startswith("Recorded: $50.00 on INV-2026-000001, still open $1,525.00")
-    assert again.err.startswith("Already recorded: $50.00")
+    assert again.err.startswith("Already recorded, received on ")
+    assert ": $50.00 on INV-2026-000001" in again.err
     assert (await desk.invoice())["paid_cents"] == 5_000
 
 

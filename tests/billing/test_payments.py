@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from services.billing.domain.fee_rules import Fixed, Flat
-from services.billing.domain.payments import PaymentRefused
+from services.billing.domain.payments import PaymentRefused, check_payment
 from services.billing.domain.policies import BillingPolicy
 from services.billing.handlers.late_fees import apply_chunk
 from services.billing.handlers.payments import AccountUnknown, InvoiceUnknown
@@ -287,3 +287,14 @@ async def test_an_unknown_invoice_or_lease_is_refused(desk: Desk) -> None:
         await desk.pay(100, "R1", invoice="INV-2026-999999")
     with pytest.raises(AccountUnknown):
         await desk.pay(100, "R1", account_id=new_id())
+
+
+@pytest.mark.parametrize("reference", ["", "   "])
+def test_a_payment_without_a_reference_is_refused(reference: str) -> None:
+    with pytest.raises(PaymentRefused, match="needs a reference"):
+        check_payment(reference, 100, received_on=date(2026, 12, 1), today=date(2026, 12, 1))
+
+
+def test_money_of_a_year_typed_wrongly_is_refused() -> None:
+    with pytest.raises(PaymentRefused, match="before 1990"):
+        check_payment("R", 100, received_on=date(1026, 2, 3), today=date(2026, 12, 1))

@@ -64,6 +64,10 @@ class GreaterOf:
 Cap = MoneyCap | PercentOfRentCap | PercentOfLateBalanceCap | TieredCap | LesserOf | GreaterOf
 
 
+DEEPEST: Final = 4
+"""How many caps may stand around one; laws have one or two."""
+
+
 def read_cap(document: Mapping[str, Any]) -> Cap:
     """The cap a document describes, or `BadDocument` with every wrong field."""
     return read_document(document, take_cap, "cap")
@@ -71,6 +75,10 @@ def read_cap(document: Mapping[str, Any]) -> Cap:
 
 def take_cap(fields: Fields) -> Cap:
     """A cap from the fields of an object that is part of a larger document."""
+    if fields.path.count(".of[") > DEEPEST:
+        fields.mistake(fields.path, f"is a cap within more than {DEEPEST} others")
+        fields.ignore_the_rest()
+        return MoneyCap(0)
     kind = fields.take("kind", documents.choice(*KINDS)) if fields.readable else None
     if kind is None:  # which fields it should have had nobody knows
         fields.ignore_the_rest()

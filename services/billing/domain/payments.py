@@ -25,10 +25,21 @@ class ReversalRefused(PaymentRefused):
     code = "reversal_refused"
 
 
-def check_payment(amount_cents: int, *, received_on: date, today: date) -> None:
-    """Refuse what cannot have been received: nothing, and money of days to come at the property."""
+EARLIEST: Final = date(1990, 1, 1)
+"""Money of before is a year typed wrongly, and would decide about late fees."""
+
+
+def check_payment(reference: str, amount_cents: int, *, received_on: date, today: date) -> None:
+    """Refuse what cannot have been received: nothing, money of days to come, or of a year typed wrongly.
+
+    Without a reference nobody could tell it from another payment.
+    """
+    if not reference.strip():
+        raise PaymentRefused("a payment needs a reference, by which it is known")
     if amount_cents <= 0:
         raise PaymentRefused("a payment must be more than nothing")
+    if received_on < EARLIEST:
+        raise PaymentRefused(f"received on {received_on}, which is before {EARLIEST.year}")
     if received_on > today:
         raise PaymentRefused(f"received on {received_on}, and at the property it is only {today}")
 

@@ -87,7 +87,7 @@ async def record_payment(tx: Tx, new: NewPayment) -> Booked:
     invoice_id, holder = await _find_account(tx, new)
     today = local_date(tx.at, holder.time_zone)
     received_on = new.received_on or today
-    check_payment(new.amount_cents, received_on=received_on, today=today)
+    check_payment(new.reference, new.amount_cents, received_on=received_on, today=today)
     await lock_accounts(tx, [holder.account_id])
     payment = _payment(tx, new, holder, invoice_id, received_on)
     if not await PaymentStore(tx.connection).add(payment):

@@ -143,7 +143,7 @@ def _report(booked: Booked, *, dry_run: bool) -> None:
         warning(f"{booked.warning[0].upper()}{booked.warning[1:]}.")
     words = f"{_in_words(booked)}."
     if booked.repeated:
-        success(f"Already recorded: {words}")
+        success(f"Already recorded, received on {booked.payment.received_on}: {words}")
     elif dry_run:
         say(f"Dry run: this would record {words}")
     else:
