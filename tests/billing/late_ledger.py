@@ -89,7 +89,11 @@ class LateLedger:
         return self
 
     async def invoice(
-        self, due_on: str = "2025-03-01", policy: BillingPolicy | None = None, **amounts: int
+        self,
+        due_on: str = "2025-03-01",
+        policy: BillingPolicy | None = None,
+        issued_on: str | None = None,
+        **amounts: int,
     ) -> UUID:
         """An open invoice under a policy; `rent_cents` and `charge_cents` may be given."""
         terms, due = policy or a_policy(), date.fromisoformat(due_on)
@@ -107,7 +111,7 @@ class LateLedger:
             "period": due_on[:7],
             "period_starts_on": due.replace(day=1),
             "period_ends_on": due.replace(day=28),
-            "issued_on": due.replace(day=1),
+            "issued_on": date.fromisoformat(issued_on) if issued_on else due.replace(day=1),
             "due_on": due,
             "currency": "USD",
             "terms_id": terms_id(terms),

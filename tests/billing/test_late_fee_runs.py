@@ -77,6 +77,19 @@ async def test_an_invoice_is_overdue_once_with_the_date_of_its_first_fee(ledger:
     assert await ledger.row(invoice, "overdue_on") == (date(2025, 3, 2),)
 
 
+async def test_nobody_is_late_with_an_invoice_that_did_not_exist(ledger: LateLedger) -> None:
+    invoice = await ledger.invoice("2025-03-01", issued_on="2025-03-20")
+
+    for day in ("2025-03-20", "2025-03-21", "2025-03-25"):
+        await ledger.run(day)
+
+    [fact] = await ledger.said("invoice_overdue")
+    assert (fact["overdue_on"], fact["first_fee_on"]) == ("2025-03-21", "2025-03-26")
+    assert await ledger.lines(invoice) == []
+    await ledger.run("2025-03-26")
+    assert await ledger.lines(invoice) == [("late_fee", "2025-03-26", 5_000)]
+
+
 async def test_ten_days_of_downtime_post_what_ten_daily_runs_post(transactions: Transactions) -> None:
     policy = a_policy(FIFTY, TEN_A_DAY, interest_apr=Decimal(12))
     watched, neglected = [await LateLedger(transactions).open() for _ in range(2)]

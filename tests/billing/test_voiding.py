@@ -8,8 +8,10 @@ import sqlalchemy as sa
 
 from services.billing.domain.fee_rules import Fixed, Flat
 from services.billing.domain.policies import BillingPolicy
+from services.billing.handlers.late_fees import apply_chunk
 from services.billing.handlers.payments import InvoiceUnknown
 from services.billing.handlers.voiding import issue_again, void_invoice
+from services.billing.handlers.waivers import waive_fee
 from services.billing.schema import billed_charges, invoices
 from shared.contracts.leasing import LeaseChanged, RecurringCharge
 from shared.messaging.transaction import Transactions
@@ -133,6 +135,25 @@ async def test_late_fees_of_a_voided_invoice_are_gone_with_it(transactions: Tran
 
     assert await desk.credit() == 100
     assert (await desk.said("invoice_voided"))[0]["balance_cents"] == 0
+
+
+async def test_what_was_waived_stays_waived_on_the_invoice_that_takes_its_place(
+    transactions: Transactions,
+) -> None:
+    desk = await a_desk(transactions)
+    await desk.bill("2026-12", policy=BillingPolicy(late_fee_rules=(Flat(amount=Fixed(5_000)),)))
+    desk.clock.today = date(2026, 12, 20)
+    async with desk.transactions.command("test") as tx:
+        await apply_chunk(tx, {(await desk.invoice())["invoice_id"]: desk.clock.today})
+        await waive_fee(tx, NUMBER, amount_cents=2_000, reason="First time", by="ada")
+        await issue_again(tx, await void_invoice(tx, NUMBER, reason="Wrong rent", by="ada"))
+
+    again = await desk.invoice("INV-2026-000002")
+    desk.clock.today = date(2026, 12, 26)
+    async with desk.transactions.command("test") as tx:
+        await apply_chunk(tx, {again["invoice_id"]: desk.clock.today})
+
+    assert (await desk.invoice("INV-2026-000002"))["fee_cents"] == 3_000
 
 
 async def test_an_unknown_invoice_is_refused_and_nothing_is_left(desk: Desk) -> None:

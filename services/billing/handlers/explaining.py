@@ -122,7 +122,7 @@ async def explain_invoice(
         policy=policy,
         due_because=_due_because(invoice, terms, policy),
         first_fee_on=first_fee_date(
-            policy, invoice.due_on, (invoice.period_starts_on, invoice.period_ends_on)
+            policy, max(invoice.due_on, invoice.issued_on), (invoice.period_starts_on, invoice.period_ends_on)
         ),
         replaced_by=await _replacement(connection, invoice),
         on=on or today,

@@ -147,10 +147,9 @@ def _draft(
             issued_on=local_date(as_of, lease.time_zone),
             billed=_billed(known, item.period),
         )
-        draft = replace(
-            draft,
-            first_fee_on=first_fee_date(policy, draft.due_on, (item.period.starts_on, item.period.ends_on)),
-        )
+        payable_on = max(draft.due_on, draft.issued_on)  # nobody is late with what did not exist
+        period = (item.period.starts_on, item.period.ends_on)
+        draft = replace(draft, first_fee_on=first_fee_date(policy, payable_on, period))
     except (LeaseNotInForce, InvoiceRefused, BadDocument, ValueError) as refusal:
         drafted.problems.append(f"lease {lease.lease_id}: {refusal}")
         return

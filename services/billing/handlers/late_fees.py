@@ -159,7 +159,7 @@ async def judge_accounts(tx: Tx, dates: Mapping[UUID, date]) -> Judged:
 
 async def _judge(tx: Tx, account_ids: set[UUID], dates: Mapping[UUID, date]) -> list[Verdict]:
     found = await FeeStore(tx.connection).load(account_ids)
-    late = [invoice for invoice in found if invoice.due_on < dates[invoice.account_id]]
+    late = [invoice for invoice in found if invoice.payable_on < dates[invoice.account_id]]
     policies = await PolicyStore(tx.connection).snapshots({invoice.terms_id for invoice in late})
     return [judge(invoice, policies[invoice.terms_id], dates[invoice.account_id]) for invoice in late]
 
@@ -188,7 +188,7 @@ def posted_as(invoice: LateInvoice, policy: BillingPolicy, on: date) -> Postings
 def case_of(invoice: LateInvoice, policy: BillingPolicy) -> Case:
     """An invoice as late fees see it."""
     terms = LateTerms(
-        due_on=invoice.due_on,
+        due_on=invoice.payable_on,
         rent_cents=invoice.rent_cents,
         charges_cents=max(invoice.charge_cents, 0),
         period_starts_on=invoice.period_starts_on,
@@ -220,7 +220,7 @@ async def _mark(tx: Tx, judged: Judged) -> None:
             judged.overdue.append(invoice)
         elif verdict.next_check_on == invoice.next_check_on:
             continue
-        since = invoice.due_on + timedelta(days=1) if overdue else invoice.overdue_on
+        since = invoice.payable_on + timedelta(days=1) if overdue else invoice.overdue_on
         marks.append(
             {
                 "invoice_id": invoice.invoice_id,
@@ -234,7 +234,7 @@ async def _mark(tx: Tx, judged: Judged) -> None:
 def _say(tx: Tx, judged: Judged) -> None:
     for invoice in judged.overdue:
         verdict = judged.verdicts[invoice.invoice_id]
-        overdue_on = invoice.due_on + timedelta(days=1)
+        overdue_on = invoice.payable_on + timedelta(days=1)
         tx.emit(InvoiceOverdue(**_stated(invoice), overdue_on=overdue_on, first_fee_on=verdict.first_fee_on))
     for new in judged.posted:
         tx.emit(*_fee_fact(new, judged.verdicts[new.invoice.invoice_id].invoice))

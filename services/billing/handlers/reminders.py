@@ -208,7 +208,8 @@ class _Known:
         terms = self.terms[invoice.terms_id]
         period = (invoice.period_starts_on, invoice.period_ends_on)
         profile = profile_of(terms, profiles())
-        return first_fee_on(terms, invoice.due_on, profile, holds=invoice.holds, period=period)
+        payable_on = max(invoice.due_on, invoice.issued_on)
+        return first_fee_on(terms, payable_on, profile, holds=invoice.holds, period=period)
 
 
 def facts_of(invoice: ReminderInvoice, charge_on: date | None) -> Remindable:

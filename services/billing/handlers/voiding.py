@@ -8,7 +8,7 @@ from services.billing.handlers.late_fees import reconsider_fees
 from services.billing.handlers.payments import InvoiceUnknown
 from services.billing.handlers.planning import Key
 from services.billing.handlers.settling import announce, lock_accounts, replay_accounts
-from services.billing.store import BilledStore, InvoiceStore, LeaseStore
+from services.billing.store import BilledStore, FeeStore, InvoiceStore, LeaseStore
 from services.billing.store.invoices import Invoice
 from shared.clock import local_date
 from shared.contracts.billing import InvoiceVoided
@@ -51,9 +51,12 @@ async def void_invoice(tx: Tx, invoice: str, *, reason: str, by: str) -> Voided:
 
 
 async def issue_again(tx: Tx, voided: Voided) -> ChunkDone:
-    """Bill the period of a voided invoice under the terms as they are now."""
+    """Bill the period of a voided invoice under the terms as they are now; what was waived stays waived."""
     key = Key(voided.invoice.lease_id, voided.invoice.period_starts_on)
-    return await issue_chunk(tx, [key], as_of=tx.at)
+    done = await issue_chunk(tx, [key], as_of=tx.at)
+    for issued in done.issued:
+        await FeeStore(tx.connection).carry_waivers(voided.invoice.invoice_id, issued.invoice_id)
+    return done
 
 
 def _announcement(invoice: Invoice, on: date, reason: str) -> InvoiceVoided:

@@ -20,6 +20,7 @@ from services.billing.domain.fee_postings import KINDS, FeeLine
 from services.billing.domain.late_terms import Receipt, Waiver
 from services.billing.schema import allocations, holds, invoice_lines, invoices, properties, waivers
 from shared.db import columnar, given, given_rows, insert_rows
+from shared.identity import new_id
 
 _IDS: Final = sa.bindparam("ids", type_=ARRAY(sa.Uuid))
 _LINE_COLUMNS: Final = (
@@ -54,6 +55,7 @@ class LateInvoice:
     period: str
     period_starts_on: date
     period_ends_on: date
+    issued_on: date
     due_on: date
     currency: str
     terms_id: UUID
@@ -71,6 +73,11 @@ class LateInvoice:
     lines: Sequence[FeeLine] = field(default_factory=list)
     waivers: Sequence[Waiver] = field(default_factory=list)
     holds: Sequence[Hold] = field(default_factory=list)
+
+    @property
+    def payable_on(self) -> date:
+        """From when on it can be late: nobody is late with an invoice that did not exist."""
+        return max(self.due_on, self.issued_on)
 
     @property
     def balance_cents(self) -> int:
@@ -277,6 +284,16 @@ class FeeStore:
     async def add_waiver(self, waiver: NewWaiver) -> None:
         """Keep that fees were let go."""
         await self._connection.execute(sa.insert(waivers).values(asdict(waiver)))
+
+    async def carry_waivers(self, from_id: UUID, to_id: UUID) -> None:
+        """Let what was waived on a voided invoice be waived on the one that takes its place."""
+        query = sa.select(waivers).where(waivers.c.invoice_id == from_id)
+        carried = [
+            dict(row) | {"waiver_id": new_id(), "invoice_id": to_id}
+            for row in (await self._connection.execute(query)).mappings()
+        ]
+        if carried:
+            await self._connection.execute(sa.insert(waivers), carried)
 
     async def mark(self, marks: Sequence[Mapping[str, Any]]) -> None:
         """Keep when each invoice is to be looked at again, and since when it is overdue."""
