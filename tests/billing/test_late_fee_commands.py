@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from services.billing.domain.waiving import WaiverRefused
 from services.billing.handlers import router
 from services.billing.handlers.waivers import waive_fee
-from services.billing.schema import accounts, waivers
+from services.billing.schema import accounts, invoices, waivers
 from tests.billing.late_ledger import FIFTY, TEN_A_DAY, LateLedger, a_policy
 from tests.billing.office import Office
 from tests.support.builders import a_lease, a_property
@@ -180,6 +180,8 @@ async def test_rules_that_were_agreed_charge_what_is_issued_under_them_and_nothi
     rules = ("late_fee_rules=flat:50+daily:5,max_days=10", "--effective-on", "2025-03-01")
     agreed = await office.do("policy", "set", *rules, "--reason", "as in the leases")
     await office.do("generate-monthly-invoices", "--month", "2025-03")
+    async with office.transactions.engine.begin() as connection:  # as if each had been issued in time
+        await connection.execute(sa.update(invoices).values(issued_on=invoices.c.due_on))
     ran = await office.do("apply-late-fees", "--json")
 
     assert (agreed.code, ran.code) == (0, 0), agreed.err
