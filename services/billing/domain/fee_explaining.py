@@ -136,7 +136,7 @@ def _not_late_enough(start: date, on: date, lateness: Lateness) -> str:
     if covered is None:
         return "Nothing was due."
     when = "on the due date or before" if covered <= lateness.terms.due_on else "in time"
-    return f"Paid {when}: what counts was covered on {covered}, before {start}."
+    return f"Paid {when}: what counts was covered on {covered}, by the end of {start}."
 
 
 def _covered_on(start: date, lateness: Lateness) -> date | None:
