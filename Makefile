@@ -59,8 +59,8 @@ docs: $(STAMP) ## Write the services' AsyncAPI and OpenAPI documents anew
 	@$(BIN)/propman notifications openapi >docs/openapi/notifications.json
 
 lock: $(STAMP) ## Resolve the dependencies again (UPGRADE=1 for newer versions)
-	@$(COMPILE) --output-file requirements.lock pyproject.toml
-	@$(COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+	@$(COMPILE) --extra otel --output-file requirements.lock pyproject.toml
+	@$(COMPILE) --extra dev --extra otel --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 
 clean: stop ## Stop the local servers; remove .venv, caches and the servers' data
 	@rm -rf .venv .local build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

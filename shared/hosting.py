@@ -31,6 +31,7 @@ from shared.messaging.retry import RetryLadder
 from shared.messaging.router import Router
 from shared.messaging.transaction import Transactions
 from shared.settings import ServiceSettings
+from shared.tracing import tracing_for
 
 log = structlog.get_logger()
 
@@ -83,7 +84,8 @@ class ServiceHost:
             clock=self.transactions.clock,
         )
         ladder = RetryLadder(self._publishers[1], source=name)
-        edge = Edge(self.transactions, ladder, self.metrics, self.gate)
+        self._tracing = tracing_for(name, settings.otlp_url)
+        edge = Edge(self.transactions, ladder, self.metrics, self.gate, self._tracing)
         self._consumers = Consumers(broker, service=name, subscriptions=router.subscriptions, edge=edge)
         self._heartbeat = Heartbeat(name, self.transactions, self.metrics)
         self._workers: list[Worker] = [relay, self._heartbeat]
@@ -132,6 +134,7 @@ class ServiceHost:
             if self._http is not None:
                 await self._http.stop()
             await self.engine.dispose()
+            await asyncio.to_thread(self._tracing.close)
             if self._tasks:
                 log.info("service_stopped")
 

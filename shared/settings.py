@@ -1,8 +1,9 @@
 """What every service is configured by; each service's own class adds its prefix and its keys."""
 
+from importlib.util import find_spec
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -18,6 +19,18 @@ def _amqp(value: object) -> object:
     text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
     if not text.startswith(("amqp://", "amqps://")):
         message = "must begin with amqp:// or amqps://"
+        raise ValueError(message)
+    return value
+
+
+def _collector(value: str | None) -> str | None:
+    if not value:
+        return None
+    if not value.startswith(("http://", "https://")):
+        message = "must begin with http:// or https://, such as http://collector:4318/v1/traces"
+        raise ValueError(message)
+    if find_spec("opentelemetry") is None:
+        message = "needs OpenTelemetry: pip install 'propman[otel]', or leave it unset"
         raise ValueError(message)
     return value
 
@@ -42,6 +55,10 @@ class ServiceSettings(BaseSettings):
     """Where health and metrics are served; 0.0.0.0 in a container."""
     http_port: int = Field(default=0, ge=0, le=65_535)
     """0 takes any free port."""
+    otlp_url: Annotated[str | None, AfterValidator(_collector)] = Field(
+        None, validation_alias="PROPMAN_OTLP_URL"
+    )
+    """Where OpenTelemetry's spans go, by OTLP over HTTP; nowhere without it."""
     pool_size: int = Field(default=10, ge=1, le=200)
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_in_small_letters)] = (
         Field("info", validation_alias="PROPMAN_LOG_LEVEL")

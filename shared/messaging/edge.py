@@ -8,7 +8,8 @@ caller's: when `take` returns, whatever had to be kept is kept.
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 import sqlalchemy as sa
@@ -24,6 +25,7 @@ from shared.messaging.outage import OutageGate
 from shared.messaging.retry import RetryLadder
 from shared.messaging.router import Subscription
 from shared.messaging.transaction import Transactions, enter_inbox
+from shared.tracing import NoTracing, Step, Tracing
 
 QUICK_PAUSES: Final = (0.05, 0.2, 0.8)
 """Pauses in seconds before the tries in this process, each with full jitter."""
@@ -51,6 +53,7 @@ class Edge:
     ladder: RetryLadder
     metrics: MessagingMetrics
     gate: OutageGate
+    tracing: Tracing = field(default_factory=NoTracing)
 
     async def take(self, subscription: Subscription, delivery: Delivery) -> Outcome:
         """Handle one message to its end: done, a repeat, sent to be retried, or buried."""
@@ -61,7 +64,9 @@ class Edge:
             await self._bury(subscription.queue, delivery, None, "unreadable", error)
             self._count(subscription, "dead", started)
             return "dead"
-        outcome = await self._try(subscription, delivery, received)
+        with self.tracing.handling(subscription.queue, received.envelope) as step:
+            outcome = await self._try(subscription, delivery, _within(step, received))
+            step.outcome = outcome
         self._count(subscription, outcome, started)
         _log_canonical(subscription, received.envelope, outcome, started)
         return outcome
@@ -73,7 +78,7 @@ class Edge:
         try:
             batch = [self._read(subscription, delivery) for delivery in deliveries]
             async with asyncio.timeout(HANDLER_SECONDS):
-                fresh = await self._handle_batch(subscription, batch)
+                fresh = await self._trace_batch(subscription, batch)
         except Exception as error:  # noqa: BLE001 - whatever it was, the one-by-one round finds out
             log.info("batch_redone", queue=subscription.queue, size=len(deliveries), error=describe(error))
             return False
@@ -128,6 +133,19 @@ class Edge:
                 else:
                     await subscription.handler(received.body, tx)
         return "done"
+
+    async def _trace_batch(self, subscription: Subscription, batch: Sequence[Received[Message]]) -> int:
+        with ExitStack() as stack:
+            steps = [
+                stack.enter_context(self.tracing.handling(subscription.queue, item.envelope))
+                for item in batch
+            ]
+            fresh = await self._handle_batch(
+                subscription, [_within(step, item) for step, item in zip(steps, batch, strict=True)]
+            )
+            for step in steps:
+                step.outcome = "done"
+        return fresh
 
     async def _handle_batch(self, subscription: Subscription, batch: Sequence[Received[Message]]) -> int:
         cause = batch[0].envelope
@@ -210,6 +228,13 @@ async def probe_database(transactions: Transactions) -> None:
     """Whether the database answers; raises what it says when it does not."""
     async with asyncio.timeout(5), transactions.engine.connect() as connection:
         await connection.execute(sa.select(1))
+
+
+def _within(step: Step, received: Received[Message]) -> Received[Message]:
+    """The message as its handler gets it: what it causes belongs to this step of the trace."""
+    if step.traceparent == received.envelope.traceparent:
+        return received
+    return Received(received.body, replace(received.envelope, traceparent=step.traceparent))
 
 
 def _log_canonical(subscription: Subscription, envelope: Envelope, outcome: Outcome, started: float) -> None:
