@@ -8,20 +8,27 @@ from pydantic import Field
 from shared.contracts.base import Fact, Instant, Period, Trigger
 
 
-class MonthlyBillingDue(Trigger, subject="occurrence_id"):
+class LocalTrigger(Trigger):
+    """A time that comes at each place by itself: the work of it can be done zone by zone."""
+
+    only_zone: str | None = None
+    """Only properties in this IANA time zone; without it all, whichever zone they are in."""
+
+
+class MonthlyBillingDue(LocalTrigger, subject="occurrence_id"):
     """Rent is to be invoiced; without a period, for the month it is at each property at `as_of`."""
 
     period: Period | None = None
     property_id: UUID | None = None
 
 
-class LateFeesDue(Trigger, subject="occurrence_id"):
+class LateFeesDue(LocalTrigger, subject="occurrence_id"):
     """Overdue invoices are to be judged, each at the date it is at its property at `as_of`."""
 
     property_id: UUID | None = None
 
 
-class PaymentRemindersDue(Trigger, subject="occurrence_id"):
+class PaymentRemindersDue(LocalTrigger, subject="occurrence_id"):
     """Tenants are to be reminded of what is due, or overdue, at the date it is at each property."""
 
     property_id: UUID | None = None
@@ -31,7 +38,7 @@ class PaymentRemindersDue(Trigger, subject="occurrence_id"):
     """Only this stage after the due date, instead of the policies' stages."""
 
 
-class AutopayDue(Trigger, subject="occurrence_id"):
+class AutopayDue(LocalTrigger, subject="occurrence_id"):
     """What is due today and is paid by autopay is to be charged."""
 
     property_id: UUID | None = None

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.billing.handlers.runs import chunked, fan_out, finish_chunk
+from services.billing.handlers.runs import chosen_zones, chunked, fan_out, finish_chunk
 from services.billing.store import AutopayStore, LeaseStore
 from services.billing.store.autopay import Enrolment, ToCharge
 from shared.clock import local_date
@@ -49,7 +49,9 @@ class Method:
 @router.on(AutopayDue)
 async def request_charges(due: AutopayDue, tx: Tx) -> None:
     """Split the day's charges into chunks, so that replicas share them and a crash resumes where it stood."""
-    wanted = await plan_charges(tx.connection, due.as_of, property_id=due.property_id)
+    wanted = await plan_charges(
+        tx.connection, due.as_of, property_id=due.property_id, only_zone=due.only_zone
+    )
     orders = [
         ChargeAutopay(
             run_id=due.occurrence_id,
@@ -76,10 +78,12 @@ async def plan_charges(
     *,
     property_id: UUID | None = None,
     invoice_ids: Collection[UUID] | None = None,
+    only_zone: str | None = None,
 ) -> list[ToCharge]:
     """What is to be charged at a moment, each invoice judged by the date it is at its property."""
     await plan_for_values(connection)
-    today = {name: local_date(as_of, name) for name in await LeaseStore(connection).time_zones()}
+    zones = chosen_zones(await LeaseStore(connection).time_zones(), only_zone)
+    today = {name: local_date(as_of, name) for name in zones}
     return await AutopayStore(connection).to_charge(today, property_id=property_id, invoice_ids=invoice_ids)
 
 

@@ -37,7 +37,8 @@ async def issue_invoices(command: IssueInvoices, tx: Tx) -> None:
 
 def request_of(due: MonthlyBillingDue) -> Request:
     """What a trigger asks for; by hand where a person published it."""
-    return Request(due.as_of, due.period, due.property_id, by_hand=due.origin == "manual")
+    by_hand = due.origin == "manual"
+    return Request(due.as_of, due.period, due.property_id, by_hand=by_hand, only_zone=due.only_zone)
 
 
 def keys_of(command: IssueInvoices) -> list[Key]:

@@ -19,7 +19,7 @@ from services.billing.domain.fee_postings import FeeLine, Postings, missing, pos
 from services.billing.domain.late_terms import Case, LateTerms
 from services.billing.domain.lawful_policies import profile_of
 from services.billing.domain.policies import BillingPolicy
-from services.billing.handlers.runs import chunked, fan_out, finish_chunk
+from services.billing.handlers.runs import chosen_zones, chunked, fan_out, finish_chunk
 from services.billing.handlers.settling import Settlement, announce, lock_accounts, replay_accounts
 from services.billing.jurisdictions import profiles
 from services.billing.store import FeeStore, PolicyStore
@@ -84,7 +84,7 @@ class Judged:
 @router.on(LateFeesDue)
 async def request_late_fees(due: LateFeesDue, tx: Tx) -> None:
     """Split what is due for a look into chunks: replicas share it, and a crash resumes where it stood."""
-    found = await due_invoices(tx.connection, due.as_of, property_id=due.property_id)
+    found = await due_invoices(tx.connection, due.as_of, property_id=due.property_id, only_zone=due.only_zone)
     orders = [
         ApplyLateFees(
             run_id=due.occurrence_id,
@@ -106,11 +106,12 @@ async def apply_late_fees(command: ApplyLateFees, tx: Tx) -> None:
 
 
 async def due_invoices(
-    connection: AsyncConnection, as_of: datetime, *, property_id: UUID | None
+    connection: AsyncConnection, as_of: datetime, *, property_id: UUID | None, only_zone: str | None = None
 ) -> list[DueInvoice]:
     """The invoices to look at, each at the date it is at its property."""
     store = FeeStore(connection)
-    today = {name: local_date(as_of, name) for name in await store.time_zones()}
+    zones = chosen_zones(await store.time_zones(), only_zone)
+    today = {name: local_date(as_of, name) for name in zones}
     return await store.due(today, property_id)
 
 

@@ -22,7 +22,7 @@ from services.billing.domain.due_periods import (
 )
 from services.billing.domain.periods import BillingPeriod, first_day, last_day, period_of
 from services.billing.domain.policy_book import Place, PolicyBook
-from services.billing.handlers.runs import CHUNK
+from services.billing.handlers.runs import CHUNK, chosen_zones
 from services.billing.store import BilledStore, LeaseStore, PolicyStore
 from services.billing.store.leases import Billable, Window
 from shared.clock import UnknownZone, local_date
@@ -40,6 +40,8 @@ class Request:
     property_id: UUID | None = None
     by_hand: bool = True
     """A person asks. The schedule passes over what a policy keeps from it, and what a person voided."""
+    only_zone: str | None = None
+    """Only leases whose business dates are in this zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,8 @@ async def plan_invoices(connection: AsyncConnection, request: Request) -> Plan:
     """The periods to bill, and what is known of the others; reads only."""
     store = LeaseStore(connection)
     days, problems = _local_days(await store.time_zones(), request.as_of)
+    # A zone that nobody knows has no run of its own: whichever run comes by reports it.
+    days = {name: days[name] for name in chosen_zones(days, request.only_zone)}
     windows = [_window(name, today, request.period) for name, today in days.items()]
     found = await store.in_force(windows, request.property_id) if windows else []
     book = await PolicyStore(connection).book({lease.lease_id: lease.property_id for lease in found})

@@ -64,7 +64,12 @@ async def request_reminders(due: PaymentRemindersDue, tx: Tx) -> None:
     """Split what is due for a look into chunks: replicas share it, and a crash resumes where it stood."""
     stages = stages_asked_for(due.days_before, due.days_after)
     found = await plan_reminders(
-        tx.connection, due.as_of, property_id=due.property_id, stages=stages, by_hour=_keeps_hours(due)
+        tx.connection,
+        due.as_of,
+        property_id=due.property_id,
+        stages=stages,
+        by_hour=_keeps_hours(due),
+        only_zone=due.only_zone,
     )
     orders = [
         SendReminders(
@@ -102,24 +107,28 @@ async def plan_reminders(
     property_id: UUID | None,
     stages: Sequence[int] | None = None,
     by_hour: bool = False,
+    only_zone: str | None = None,
 ) -> list[DueReminder]:
     """The invoices to look at, each at the date it is at its property.
 
-    `by_hour`: only from the hour of the property's day that its policy says; whoever shares a tenant with
-    one that is due by then is looked at with it, so that the tenant gets one message.
+    `by_hour`: only from the hour of the property's day that its policy says. `only_zone`: only where a
+    property is in that zone. Whoever shares a tenant with one that is due thereby is looked at with it, so
+    that the tenant gets one message.
     """
     await plan_for_values(connection)
     today = {name: local_date(as_of, name) for name in await FeeStore(connection).time_zones()}
     before = None if stages is None else max(0, -min(stages))
     found = await ReminderStore(connection).due(today, property_id, days_before=before)
-    if not by_hour or not found:
+    if not found or not (by_hour or only_zone):
         return found
     book = await PolicyStore(connection).book({item.lease_id: item.property_id for item in found})
     hours = {name: as_of.astimezone(zone(name)).hour for name in today}
 
     def has_come(item: DueReminder) -> bool:
+        if only_zone not in {None, item.time_zone}:
+            return False
         policy = book.policy(Place(item.property_id, item.lease_id), item.on)
-        return hours[item.time_zone] >= policy.reminder_hour
+        return not by_hour or hours[item.time_zone] >= policy.reminder_hour
 
     return [item for household in households(found) if any(map(has_come, household)) for item in household]
 

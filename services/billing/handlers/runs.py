@@ -1,6 +1,6 @@
 """Runs: the work of a trigger, split into chunks that replicas share, and its outcome, said once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
@@ -20,6 +20,11 @@ CHUNK = 500
 def chunked(items: Sequence[T]) -> list[Sequence[T]]:
     """The work in pieces of `CHUNK`."""
     return [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]
+
+
+def chosen_zones(names: Iterable[str], only: str | None) -> list[str]:
+    """The zones that a run is about: all there are, or the one that somebody names."""
+    return [name for name in names if only in {None, name}]
 
 
 async def fan_out(
