@@ -1,13 +1,13 @@
-"""`propman leasing`: what a landlord says about properties, units, tenants and leases."""
+"""`propman leasing`: what a landlord says about properties, units, tenants, leases and work orders."""
 
 from services.leasing.handlers import router
-from services.leasing.verbs import leases, portfolio, properties, tenants, units
+from services.leasing.verbs import leases, portfolio, properties, tenants, units, work_orders
 from shared.cli import service_app
 from shared.messaging.commands import add_messaging_commands
 
-app = service_app("leasing", "Properties, units, tenants and the leases that bind them.")
+app = service_app("leasing", "Properties, units, tenants, the leases that bind them, and work orders.")
 add_messaging_commands(app, router)
 
 portfolio.add_to(app)
-for noun in (properties.app, units.app, tenants.app, leases.app):
+for noun in (properties.app, units.app, tenants.app, leases.app, work_orders.app):
     app.add_typer(noun)

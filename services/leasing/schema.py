@@ -85,3 +85,58 @@ lease_tenants: Final = sa.Table(
     sa.Column("tenant_id", sa.Uuid, sa.ForeignKey("tenants.id"), primary_key=True, index=True),
     sa.Column("position", sa.SmallInteger, nullable=False),
 )
+
+work_orders: Final = sa.Table(
+    "work_orders",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("number", sa.Text, nullable=False, unique=True),
+    sa.Column("reference", sa.Text, unique=True),
+    sa.Column("property_id", sa.Uuid, sa.ForeignKey("properties.id"), nullable=False),
+    sa.Column("unit_id", sa.Uuid, sa.ForeignKey("units.id")),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("description", sa.Text, nullable=False),
+    sa.Column("category", sa.Text, nullable=False),
+    sa.Column("priority", sa.Text, nullable=False),
+    sa.Column("reported_by", sa.Uuid, sa.ForeignKey("tenants.id")),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("assignee_name", sa.Text),
+    sa.Column("assignee_email", sa.Text),
+    sa.Column("scheduled_from", sa.DateTime(timezone=True)),
+    sa.Column("scheduled_until", sa.DateTime(timezone=True)),
+    sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("closed_at", sa.DateTime(timezone=True)),
+    sa.CheckConstraint("priority in ('emergency', 'high', 'normal', 'low')", name="priority"),
+    sa.CheckConstraint("state in ('open', 'assigned', 'scheduled', 'done', 'cancelled')", name="state"),
+    sa.CheckConstraint(
+        "(scheduled_from is null) = (scheduled_until is null) and scheduled_from < scheduled_until",
+        name="window",
+    ),
+    sa.CheckConstraint("state <> 'scheduled' or scheduled_from is not null", name="scheduled"),
+    sa.CheckConstraint(
+        "state not in ('assigned', 'scheduled') or assignee_name is not null", name="assigned"
+    ),
+    sa.CheckConstraint("(state in ('done', 'cancelled')) = (closed_at is not null)", name="closed"),
+)
+
+work_order_history: Final = sa.Table(
+    "work_order_history",
+    metadata,
+    sa.Column("work_order_id", sa.Uuid, sa.ForeignKey("work_orders.id"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("changes", JSONB, nullable=False),
+)
+
+work_order_numbers: Final = sa.Table(
+    "work_order_numbers",
+    metadata,
+    sa.Column("year", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("last", sa.Integer, nullable=False),
+)

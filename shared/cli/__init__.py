@@ -49,12 +49,14 @@ from shared.cli.output import (
     success,
     warning,
 )
+from shared.cli.persons import ByOption, signed
 from shared.cli.progress import Progress, progress
 from shared.cli.running import readable_failures, run_async
 
 __all__ = [
     "App",
     "AsOfOption",
+    "ByOption",
     "CommandError",
     "CsvOption",
     "DryRunOption",
@@ -94,6 +96,7 @@ __all__ = [
     "run_async",
     "say",
     "service_app",
+    "signed",
     "success",
     "warning",
 ]

@@ -1,4 +1,4 @@
-"""The facts of leasing: properties, tenants and leases as they are, with a version per aggregate."""
+"""The facts of leasing: properties, tenants, leases and work orders as they are, each with a version."""
 
 from datetime import date
 from typing import Literal
@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from shared.contracts.base import Cents, Currency, Fact, Part, Period
+from shared.contracts.base import Cents, Currency, Fact, Instant, Part, Period
 
 
 class PropertyFact(Fact):
@@ -117,3 +117,53 @@ class LeaseChanged(LeaseFact, subject="lease_id"):
 
 class LeaseEnded(LeaseFact, subject="lease_id"):
     """A lease is over: `ends_on` says its last day."""
+
+
+class WorkOrderFact(Fact):
+    """A work order as it is now. A copy is replaced only by a newer `version`.
+
+    It says whom the work concerns and when somebody comes; not who comes, nor who asked for it, and no notes.
+    """
+
+    work_order_id: UUID
+    version: int
+    number: str
+    """How people call it, WO-2026-000123; whoever comes to the door can be asked for it."""
+    property_id: UUID
+    unit_id: UUID | None = None
+    """None: the work is on the property, outside the units."""
+    unit_label: str | None = None
+    tenant_ids: tuple[UUID, ...] = ()
+    """Who is to be told: the unit's tenants of that day, and the one who reported it while they live here."""
+    time_zone: str
+    title: str
+    """In the office's words, for tenants to read."""
+    category: str
+    priority: Literal["emergency", "high", "normal", "low"]
+    state: Literal["open", "assigned", "scheduled", "done", "cancelled"]
+    change: Literal[
+        "opened",
+        "amended",
+        "assigned",
+        "unassigned",
+        "scheduled",
+        "rescheduled",
+        "completed",
+        "cancelled",
+        "reopened",
+        "republished",
+    ]
+    """What this fact is about; `republished` is no news to anybody who knew it."""
+    occurred_at: Instant
+    scheduled_from: Instant | None = None
+    scheduled_until: Instant | None = None
+    reason: str | None = None
+    """What the office says to it, for tenants to read: always where it was cancelled or opened again."""
+
+
+class WorkOrderOpened(WorkOrderFact, subject="work_order_id"):
+    """Something is to be mended or looked after."""
+
+
+class WorkOrderChanged(WorkOrderFact, subject="work_order_id"):
+    """Something about a work order is different; carries its whole state."""

@@ -16,9 +16,9 @@ from services.billing.domain.bank_statements import (
 )
 from services.billing.handlers.bank_import import Account, Line, Outcome, import_statement
 from services.billing.verbs.database import opened
-from services.billing.verbs.persons import ByOption, signed
 from shared.cli import (
     App,
+    ByOption,
     CommandError,
     DryRunOption,
     JsonOption,
@@ -27,6 +27,7 @@ from shared.cli import (
     print_json,
     print_table,
     say,
+    signed,
     success,
     warning,
 )

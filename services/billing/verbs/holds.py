@@ -10,8 +10,8 @@ from services.billing.domain.holds import KINDS, HoldRefused, Kind, PlacedHold, 
 from services.billing.handlers.holds import HoldUnknown, Window, end_hold, place_hold
 from services.billing.store import HoldStore, InvoiceStore
 from services.billing.verbs.database import opened, unknown_invoice
-from services.billing.verbs.persons import ByOption, signed
 from shared.cli import (
+    ByOption,
     CommandError,
     IdArgument,
     JsonOption,
@@ -23,6 +23,7 @@ from shared.cli import (
     print_json,
     print_table,
     service_app,
+    signed,
     success,
 )
 from shared.messaging.transaction import Transactions

@@ -18,9 +18,9 @@ from services.billing.handlers.waivers import waive_fee as waive
 from services.billing.store import LeaseStore
 from services.billing.store.fees import DueInvoice, LateInvoice, NewLine
 from services.billing.verbs.database import opened, unknown_invoice
-from services.billing.verbs.persons import ByOption, signed
 from shared.cli import (
     App,
+    ByOption,
     CommandError,
     DryRunOption,
     EnqueueOption,
@@ -32,6 +32,7 @@ from shared.cli import (
     print_table,
     progress,
     say,
+    signed,
     success,
     warning,
 )

@@ -21,9 +21,9 @@ from services.billing.verbs.database import (
     unknown_lease,
     unknown_payment,
 )
-from services.billing.verbs.persons import ByOption, signed
 from shared.cli import (
     App,
+    ByOption,
     CommandError,
     DryRunOption,
     JsonOption,
@@ -38,6 +38,7 @@ from shared.cli import (
     print_table,
     say,
     service_app,
+    signed,
     success,
     warning,
 )

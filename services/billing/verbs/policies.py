@@ -27,7 +27,6 @@ from services.billing.handlers.policies import (
 )
 from services.billing.store import InvoiceStore, PolicyStore
 from services.billing.verbs.database import opened, unknown_invoice
-from services.billing.verbs.persons import ByOption, signed
 from services.billing.verbs.policy_files import read_policy_file, refuse
 from services.billing.verbs.policy_tables import (
     change_json,
@@ -37,6 +36,7 @@ from services.billing.verbs.policy_tables import (
     show_policy,
 )
 from shared.cli import (
+    ByOption,
     CommandError,
     DryRunOption,
     JsonOption,
@@ -47,6 +47,7 @@ from shared.cli import (
     print_json,
     say,
     service_app,
+    signed,
     success,
 )
 from shared.clock import local_date

@@ -10,9 +10,9 @@ from services.billing.domain.payments import REVERSALS, ReversalRefused
 from services.billing.handlers.reversals import NewReversal, PaymentUnknown, Reversed, reverse_payment
 from services.billing.verbs.amounts import cents_in
 from services.billing.verbs.database import changing, unknown_payment
-from services.billing.verbs.persons import ByOption, signed
 from shared.cli import (
     App,
+    ByOption,
     CommandError,
     DryRunOption,
     JsonOption,
@@ -21,6 +21,7 @@ from shared.cli import (
     json_wanted,
     print_json,
     say,
+    signed,
     success,
 )
 from shared.money import format_cents

@@ -8,9 +8,9 @@ from services.billing.handlers.issuing import ChunkDone
 from services.billing.handlers.payments import InvoiceUnknown
 from services.billing.handlers.voiding import Voided, issue_again, void_invoice
 from services.billing.verbs.database import changing, unknown_invoice
-from services.billing.verbs.persons import ByOption, signed
 from shared.cli import (
     App,
+    ByOption,
     CommandError,
     DryRunOption,
     JsonOption,
@@ -18,6 +18,7 @@ from shared.cli import (
     json_wanted,
     print_json,
     say,
+    signed,
     success,
 )
 from shared.money import format_cents

@@ -40,6 +40,16 @@ def line_of_text(text: str, *, longest: int = 200, optional: bool = False) -> st
     return kept
 
 
+def text_of_lines(text: str, *, longest: int) -> str:
+    """Text of several lines; nothing else that would move a terminal's cursor."""
+    kept = text.replace("\r\n", "\n").strip()
+    if any(unicodedata.category(letter) == "Cc" and letter not in "\n\t" for letter in kept):
+        raise ValueError("has a control character")
+    if len(kept) > longest:
+        raise ValueError(f"is longer than {longest} characters")
+    return kept
+
+
 def natural_key(text: str) -> str:
     """What two spellings of the same name have in common."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())

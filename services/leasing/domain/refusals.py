@@ -46,3 +46,7 @@ class LeaseIsOver(Refusal):
 
 class LeaseIsRenewed(Refusal):
     """A lease is followed by one renewal."""
+
+
+class NotPossible(Refusal):
+    """What something is allows other things, which the sentence names."""

@@ -54,7 +54,7 @@ def checked_tenant(details: D, known_zone: KnownZone) -> D:
         details,
         {
             "name": line_of_text,
-            "email": _email,
+            "email": email_address,
             "phone": _phone,
             "locale": _locale,
             "channel": channel,
@@ -75,7 +75,8 @@ def channel(name: str) -> Channel:
     return cast("Channel", name)
 
 
-def _email(text: str | None) -> str | None:
+def email_address(text: str | None) -> str | None:
+    """An address as it is kept; None where there is none."""
     kept = line_of_text(text or "", longest=254, optional=True)
     if kept and not _EMAIL.fullmatch(kept):
         raise ValueError(f"{kept!r} is not an address such as ann@example.com")

@@ -13,6 +13,18 @@ from services.leasing.handlers.leases import (
 from services.leasing.handlers.portfolio import REPUBLISHED, ImportOutcome, import_portfolio
 from services.leasing.handlers.properties import add_unit, change_property, register_property
 from services.leasing.handlers.tenants import change_tenant, register_tenant
+from services.leasing.handlers.work_orders import (
+    Report,
+    assign_work_order,
+    cancel_work_order,
+    change_work_order,
+    complete_work_order,
+    note_on_work_order,
+    open_work_order,
+    reopen_work_order,
+    schedule_work_order,
+    unassign_work_order,
+)
 from shared.messaging.router import Router
 
 router: Final = Router("leasing")
@@ -20,17 +32,27 @@ router: Final = Router("leasing")
 __all__ = [
     "REPUBLISHED",
     "ImportOutcome",
+    "Report",
     "add_charge",
     "add_unit",
+    "assign_work_order",
+    "cancel_work_order",
     "change_lease",
     "change_property",
     "change_tenant",
+    "change_work_order",
+    "complete_work_order",
     "end_lease",
     "import_portfolio",
+    "note_on_work_order",
+    "open_work_order",
     "register_property",
     "register_tenant",
     "remove_charge",
     "renew_lease",
+    "reopen_work_order",
     "router",
+    "schedule_work_order",
     "sign_lease",
+    "unassign_work_order",
 ]

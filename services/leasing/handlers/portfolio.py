@@ -9,6 +9,7 @@ from services.leasing.domain.checks import natural_key
 from services.leasing.domain.imports import ImportPlan, Stored, plan_import
 from services.leasing.domain.portfolio import PortfolioRow, Problem
 from services.leasing.handlers import facts
+from services.leasing.handlers.work_orders import say_work_orders_again
 from services.leasing.store import leases, locks, properties, tenants
 from shared.contracts.leasing import (
     LeaseActivated,
@@ -96,10 +97,17 @@ async def republish_leases(tx: Tx, after: UUID | None = None, limit: int = PAGE)
     return Page(len(found), found[-1].id if len(found) == limit else None)
 
 
+async def republish_work_orders(tx: Tx, after: UUID | None = None, limit: int = PAGE) -> Page:
+    """Say again what is to be mended, and what was; one page of it."""
+    found = await say_work_orders_again(tx, after, limit)
+    return Page(len(found), found[-1].id if len(found) == limit else None)
+
+
 REPUBLISHED: Final = {
     "properties": republish_properties,
     "tenants": republish_tenants,
     "leases": republish_leases,
+    "work orders": republish_work_orders,
 }
 """Everything a consumer that is added later needs to hear, in this order; versions stay as they are."""
 
