@@ -143,6 +143,8 @@ class RentStandingChanged(InvoiceFact, subject="invoice_id"):
     rent_cents: Cents
     covered_on: date | None = None
     """The day the last of the rent counts from; None where it is open again."""
+    revision: int = 0
+    """Grows with each of these facts of one account: of two about an invoice, the higher one holds."""
 
 
 class InvoiceVoided(InvoiceFact, subject="invoice_id"):
@@ -212,6 +214,18 @@ class CreditIssued(Fact, subject="credit_id"):
     balance_cents: Cents
     """All credit of the account afterwards."""
     issued_on: date
+
+
+class RewardCreditRefused(Fact, subject="redemption_id"):
+    """A redeemed reward could not be booked, or not all of it; said once, and the rest is booked."""
+
+    redemption_id: UUID
+    account_id: UUID
+    tenant_id: UUID
+    currency: Currency
+    refused_cents: Cents
+    booked_cents: Cents = 0
+    reason: Literal["nothing_open", "more_than_open", "account_unknown", "other_currency"]
 
 
 class ReminderItem(Part):
