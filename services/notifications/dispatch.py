@@ -63,7 +63,7 @@ def render(templates: Templates, claimed: Claimed, at: datetime | None = None) -
         "tenant_name": claimed.tenant_name,
         "property_name": claimed.property_name,
         "today": str(today),
-        "zone": claimed.zone or "UTC",
+        "zone": claimed.context.get("time_zone") or claimed.zone or "UTC",
     }
     return templates.render(claimed.template, claimed.locale, values)
 

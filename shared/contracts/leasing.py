@@ -148,12 +148,14 @@ class WorkOrderFact(Fact):
         "unassigned",
         "scheduled",
         "rescheduled",
+        "called_off",
         "completed",
         "cancelled",
         "reopened",
         "republished",
     ]
-    """What this fact is about; `republished` is no news to anybody who knew it."""
+    """What this fact is about. `called_off`: the appointment is off, and the work in nobody's hands again.
+    `republished` is no news to anybody who knew it."""
     occurred_at: Instant
     scheduled_from: Instant | None = None
     scheduled_until: Instant | None = None

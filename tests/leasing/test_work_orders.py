@@ -100,6 +100,25 @@ async def test_a_whole_story_is_said_with_versions_and_kept_line_by_line(transac
     assert (kept[3].at, kept[3].reason) == (MAY + timedelta(hours=50), "New washer")
 
 
+async def test_taking_it_from_somebody_calls_an_appointment_off_and_is_else_the_office_s_business(
+    transactions: Transactions,
+) -> None:
+    order = await opened(transactions, property_id=(await a_property(transactions)).id)
+    await do(transactions, handlers.assign_work_order, order.id, RAPID, by(hours=1))
+    await do(transactions, handlers.unassign_work_order, order.id, by("Too slow", hours=2))
+    await do(transactions, handlers.assign_work_order, order.id, RAPID, by(hours=3))
+    hours = (time(9), time(12))
+    await do(transactions, handlers.schedule_work_order, order.id, date(2026, 5, 6), hours, by(hours=4))
+
+    await do(transactions, handlers.unassign_work_order, order.id, by("He is ill", hours=5))
+
+    facts = [fact for fact in await said(transactions) if fact["change"] in {"unassigned", "called_off"}]
+    assert [(fact["change"], fact["reason"], fact["scheduled_from"]) for fact in facts] == [
+        ("unassigned", None, None),
+        ("called_off", "He is ill", None),
+    ]
+
+
 async def test_no_fact_names_a_contractor_a_note_or_a_remark_of_the_office(
     transactions: Transactions,
 ) -> None:

@@ -33,6 +33,7 @@ Change = Literal[
     "unassigned",
     "scheduled",
     "rescheduled",
+    "called_off",
     "completed",
     "cancelled",
     "reopened",
@@ -238,7 +239,7 @@ def change_between(before: WorkOrder, after: WorkOrder) -> Change:
     if before.state in FINISHED and after.state == "open":
         return "reopened"
     if before.assignee_name is not None and after.assignee_name is None:
-        return "unassigned"
+        return "unassigned" if before.scheduled_from is None else "called_off"
     if (before.scheduled_from, before.scheduled_until) != (after.scheduled_from, after.scheduled_until):
         return "scheduled" if before.scheduled_from is None else "rescheduled"
     if (before.assignee_name, before.assignee_email) != (after.assignee_name, after.assignee_email):

@@ -158,12 +158,12 @@ async def assign(
 @app.command()
 async def unassign(
     which: Which,
-    reason: Remark = None,
+    reason: TenantsReadIt = None,
     by: ByOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Take a work order from whoever had it; an appointment is off."""
+    """Take a work order from whoever had it; an appointment is off, and tenants are told so."""
     async with changing("unassign_work_order", dry_run=dry_run) as tx:
         identity = await _identity(tx.connection, which)
         order = await handlers.unassign_work_order(tx, identity, Decision(signed(by), reason))

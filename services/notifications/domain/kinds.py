@@ -37,6 +37,7 @@ class Premise(StrEnum):
 
     INVOICE_OPEN = "invoice_open"
     ALERT_ACTIVE = "alert_active"
+    WORK_ORDER_AS_SAID = "work_order_as_said"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,10 @@ KINDS: Final[Mapping[str, Kind]] = {
     "weather_raised": Kind(Category.WEATHER, premise=Premise.ALERT_ACTIVE),
     "weather_updated": Kind(Category.WEATHER, premise=Premise.ALERT_ACTIVE),
     "weather_cleared": Kind(Category.WEATHER),
+    "work_order_opened": Kind(Category.MAINTENANCE, premise=Premise.WORK_ORDER_AS_SAID),
+    # Whoever lets somebody in has to know when, and that nobody comes after all.
+    "work_order_appointment": Kind(Category.MAINTENANCE, mandatory=True, premise=Premise.WORK_ORDER_AS_SAID),
+    "work_order_closed": Kind(Category.MAINTENANCE, premise=Premise.WORK_ORDER_AS_SAID),
     "announcement": Kind(Category.ANNOUNCEMENT, unsubscribable=True, fails_over=False, segments=4),
     "office": Kind(Category.OFFICE, hold=DIGEST_WINDOW, fails_over=False),
 }

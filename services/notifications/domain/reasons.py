@@ -20,6 +20,7 @@ WORDS: Final[Mapping[str, str]] = {
     "alert_cleared": "the danger was over before it was sent",
     "alert_replaced": "a more serious alert took its place",
     "alert_updated": "newer news of the same alert took its place",
+    "work_order_changed": "newer news of the same work order took its place",
     "stage_passed": "it announced a due date that had passed",
     "stop": "this number said STOP",
     "unsubscribe": "this address unsubscribed from this kind of message",

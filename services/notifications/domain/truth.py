@@ -15,6 +15,8 @@ STAGE_PASSED: Final = "stage_passed"
 _UPDATED: Final = "updated"
 """Of an alert: the first warning is old news, the newer one is what counts."""
 
+WORK_ORDER_CHANGED: Final = "work_order_changed"
+
 _THING: Final = {Premise.INVOICE_OPEN: "invoice", Premise.ALERT_ACTIVE: "alert"}
 _SUBJECT: Final = {Premise.INVOICE_OPEN: "invoice_id", Premise.ALERT_ACTIVE: "incident_id"}
 
@@ -29,6 +31,9 @@ def untrue(
     premise = kind_of(template).premise
     if premise is None:
         return None
+    if premise is Premise.WORK_ORDER_AS_SAID:
+        newest = int(standing.get(str(context["work_order_id"]), 0))
+        return WORK_ORDER_CHANGED if newest > int(context["version"]) else None
     if "items" in context:
         reasons = [_item_untrue(item, standing, today) for item in context["items"]]
         return reasons[0] if reasons and all(reasons) else None

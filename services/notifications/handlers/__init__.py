@@ -1,20 +1,19 @@
 """What notifications does on each message. The rules are in domain/, the sending is in sender.py."""
 
-from services.notifications.handlers import billing, contacts, hooks, telling, weather
+from services.notifications.handlers import billing, contacts, hooks, telling, weather, work_orders
 from services.notifications.handlers.billing import announce_invoices, send_receipts
 from services.notifications.handlers.contacts import keep_contacts, keep_leases, keep_property
 from services.notifications.handlers.telling import tell
 from shared.messaging.router import Router
 
 router = Router("notifications")
-router.include(contacts.router, billing.router, weather.router)
+router.include(contacts.router, billing.router, weather.router, work_orders.router)
 
 
 def events() -> list[str]:
     """Everything that groups of the office can subscribe to."""
-    facts = [
-        item.topic.split(".")[1] for known in (billing.router, weather.router) for item in known.subscriptions
-    ]
+    news = (billing.router, weather.router, work_orders.router)
+    facts = [item.topic.split(".")[1] for known in news for item in known.subscriptions]
     return sorted({*facts, telling.UNREACHABLE, hooks.TO_REVIEW})
 
 

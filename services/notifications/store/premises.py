@@ -1,4 +1,7 @@
-"""What became of the things that messages are about: invoices paid, voided or opened again, alerts over."""
+"""What became of the things that messages are about: invoices paid, voided or opened again, alerts over.
+
+Of a work order it is the newest version that tenants were told of.
+"""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -43,7 +46,8 @@ _STANDING: Final = """(
     where premises.subject_id in (
         select cast(found #>> '{}' as uuid) from (
             select jsonb_path_query(notifications.context, '$.**.invoice_id')
-            union all select jsonb_path_query(notifications.context, '$.**.incident_id')) as about(found)))"""
+            union all select jsonb_path_query(notifications.context, '$.**.incident_id')
+            union all select jsonb_path_query(notifications.context, '$.work_order_id')) as about(found)))"""
 
 
 def standing_of_notice() -> sa.ColumnElement[Any]:
