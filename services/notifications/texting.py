@@ -5,11 +5,14 @@ from datetime import datetime
 from typing import Any
 
 from services.notifications.rendering import Rendered, Templates
+from services.notifications.store.cleaning import CLEANED
 from shared.clock import local_date
 
 
 def rendered_row(templates: Templates, row: Mapping[str, Any], at: datetime) -> Rendered:
     """What a stored notification says, from a row with its context, names, locale and zone."""
+    if row["context"] == CLEANED:
+        return Rendered(subject="(cleaned up)", text="The text of this message was cleaned up.", html="")
     zone = row["zone"] or "UTC"
     values = {
         **row["context"],

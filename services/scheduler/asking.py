@@ -10,6 +10,7 @@ from uuid import UUID
 import typer
 
 from services.scheduler.definitions import InvalidSchedule
+from services.scheduler.domain.occurrences import Occurrence
 from services.scheduler.manual import KeyTaken, UnderWay, UnknownName, await_outcome, run_now
 from services.scheduler.reporting import report_announced
 from services.scheduler.rule_texts import InvalidRule
@@ -77,13 +78,24 @@ async def announce_by_hand(
     timeout: float,  # noqa: ASYNC109 - what the person gave as --timeout
 ) -> None:
     """Announce, print what was announced and, if asked, wait for what comes of it."""
+    occurrence = await announced(name, payload, request, timeout=timeout if wait else 0)
+    report_announced(occurrence, waited=timeout if wait else None)
+
+
+async def announced(
+    name: str,
+    payload: Mapping[str, Any],
+    request: Request,
+    *,
+    timeout: float,  # noqa: ASYNC109 - what the person gave as --timeout
+) -> Occurrence:
+    """Announce, and wait for at most so many seconds for what comes of it."""
     async with open_transactions(scheduler_settings(), "scheduler") as transactions:
-        identity = await _announced(transactions, name, payload, request)
-        occurrence = await await_outcome(transactions, identity, timeout if wait else 0)
-        report_announced(occurrence, waited=timeout if wait else None)
+        identity = await _announce(transactions, name, payload, request)
+        return await await_outcome(transactions, identity, timeout)
 
 
-async def _announced(
+async def _announce(
     transactions: Transactions, name: str, payload: Mapping[str, Any], request: Request
 ) -> UUID:
     given = {field: value for field, value in payload.items() if value is not None}

@@ -29,11 +29,13 @@ class Gap:
     scheduled_for: datetime
     state: State | None
     reason: str | None
+    forgotten: bool = False
+    """Its row was cleaned up: nobody knows any more what came of it, and it is not run again."""
 
     @property
     def missing(self) -> bool:
         """Whether no run of it succeeded or is under way."""
-        return self.state not in DONE
+        return self.state not in DONE and not self.forgotten
 
 
 async def instants_between(
@@ -49,11 +51,13 @@ async def instants_between(
         found.append(moment)
         moment = next_after(timetable, moment)
     known = await store.states_between(schedule.id, after, until)
+    cleaned = await store.forgotten_until(schedule.id)
     gaps = []
     for instant in found:
         runs = known.get(instant, [])
-        best = next((run for run in runs if run[0] in DONE), runs[-1] if runs else (None, None))
-        gaps.append(Gap(instant, *best))
+        state, reason = next((run for run in runs if run[0] in DONE), runs[-1] if runs else (None, None))
+        forgotten = not runs and cleaned is not None and instant <= cleaned
+        gaps.append(Gap(instant, state, reason, forgotten=forgotten))
     return gaps
 
 

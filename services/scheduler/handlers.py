@@ -6,11 +6,14 @@ import structlog
 
 from services.scheduler.domain.occurrences import Report, outcome_of
 from services.scheduler.store import SchedulerStore
-from shared.contracts.scheduler import TriggerOutcome
+from services.scheduler.store.cleaning import SWEEPS
+from shared.cleaning import cleaning_router
+from shared.contracts.scheduler import CleanUp, TriggerOutcome
 from shared.messaging.router import Router
 from shared.messaging.transaction import Tx
 
 router: Final = Router("scheduler")
+router.include(cleaning_router("scheduler", CleanUp, SWEEPS))
 
 log = structlog.get_logger()
 
@@ -33,6 +36,7 @@ async def record_outcome(outcome: TriggerOutcome, tx: Tx) -> None:
         finished_at=outcome.finished_at,
         counts=outcome.counts,
         problems=outcome.problems,
+        parts=outcome.parts,
     )
     await store.record_report(outcome.occurrence_id, report, now=tx.at)
     occurrence = await store.occurrence(outcome.occurrence_id)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.scheduler.announcing import announce, occurrence_id
-from services.scheduler.domain.occurrences import Occurrence
+from services.scheduler.domain.occurrences import UNNAMED, Occurrence
 from services.scheduler.domain.schedules import Schedule
 from services.scheduler.store import SchedulerStore
 from services.scheduler.triggers import (
@@ -76,6 +76,8 @@ async def run_now(  # noqa: PLR0913 - each says another thing about the run, all
     `force` runs it beside one that is under way, whatever its overlap rule says.
     Raises `UnknownName`, `InvalidPayload`, `KeyTaken` or `UnderWay`.
     """
+    if seq is not None and seq.startswith(UNNAMED):
+        raise KeyTaken(f"Keys that begin with {UNNAMED!r} are those of runs without one; choose another")
     store = SchedulerStore(tx.connection)
     source = await _source(store, schedule_key)
     deadline = None
@@ -91,7 +93,7 @@ async def run_now(  # noqa: PLR0913 - each says another thing about the run, all
         zone=source.zone,
         scheduled_for=as_utc(as_of or tx.at),
         origin="manual",
-        seq=seq or str(new_id()),
+        seq=seq or f"{UNNAMED}{new_id()}",
         payload=checked_payload(trigger_named(source.trigger), {**own, **(payload or {})}),
         expected=source.schedule.expected if source.schedule else expected_consumers(source.trigger),
         dry_run=dry_run,

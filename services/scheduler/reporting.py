@@ -127,7 +127,7 @@ def report_announced(occurrence: Occurrence, *, waited: float | None) -> None:
     else:
         _show_reports(occurrence)
     if waited is not None:
-        _require_success(occurrence, waited)
+        require_success(occurrence, waited)
 
 
 def _show_reports(occurrence: Occurrence) -> None:
@@ -139,7 +139,8 @@ def _show_reports(occurrence: Occurrence) -> None:
             say(f"{report.consumer}: {problem}")
 
 
-def _require_success(occurrence: Occurrence, waited: float) -> None:
+def require_success(occurrence: Occurrence, waited: float) -> None:
+    """Say how it ended; fail unless all of it succeeded within the seconds somebody waited."""
     if not occurrence.settled:
         consumers = ", ".join(occurrence.unanswered) or "any consumer"
         raise CommandError(

@@ -88,6 +88,15 @@ occurrence_outcomes: Final = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("counts", JSONB, nullable=False),
     sa.Column("problems", ARRAY(sa.Text), nullable=False),
+    sa.Column("parts", JSONB, nullable=False, server_default="{}"),
     sa.Column("finished_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
 )
+
+forgotten: Final = sa.Table(
+    "forgotten",
+    metadata,
+    sa.Column("schedule_id", sa.Uuid, sa.ForeignKey("schedules.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+)
+"""Up to which instant the history of a schedule was cleaned up."""

@@ -20,6 +20,7 @@ EXPECTED: Final = {
     contracts.PaymentRemindersDue.topic: ("billing",),
     contracts.AutopayDue.topic: ("billing",),
     contracts.WeatherCheckDue.topic: ("weather",),
+    contracts.CleanupDue.topic: ("billing", "leasing", "notifications", "scheduler", "weather"),
 }
 """The services whose outcome a trigger waits for, unless its schedule says otherwise."""
 

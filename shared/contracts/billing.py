@@ -5,6 +5,7 @@ from typing import Literal
 from uuid import UUID
 
 from shared.contracts.base import Cents, Command, Currency, Fact, Instant, Part, Period
+from shared.contracts.cleaning import CleaningStep
 
 
 class LeaseToBill(Part):
@@ -308,3 +309,7 @@ class ChargeAutopay(Command, subject="run_id"):
     chunk: int
     as_of: Instant
     invoices: tuple[InvoiceToJudge, ...]
+
+
+class CleanUp(CleaningStep, subject="occurrence_id"):
+    """One more step of removing what is only history."""

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from shared.contracts.base import Cents, Currency, Fact, Instant, Part, Period
+from shared.contracts.cleaning import CleaningStep
 
 
 class PropertyFact(Fact):
@@ -169,3 +170,7 @@ class WorkOrderOpened(WorkOrderFact, subject="work_order_id"):
 
 class WorkOrderChanged(WorkOrderFact, subject="work_order_id"):
     """Something about a work order is different; carries its whole state."""
+
+
+class CleanUp(CleaningStep, subject="occurrence_id"):
+    """One more step of removing what is only history."""

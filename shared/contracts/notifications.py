@@ -4,6 +4,7 @@ from typing import Literal
 from uuid import UUID
 
 from shared.contracts.base import Fact, Instant
+from shared.contracts.cleaning import CleaningStep
 
 
 class DeliveryFact(Fact):
@@ -47,3 +48,7 @@ class ContactOptedOut(Fact, subject="suppression_id"):
     """The category they closed, or "all"."""
     reason: Literal["stop", "unsubscribe"]
     opted_out_at: Instant
+
+
+class CleanUp(CleaningStep, subject="occurrence_id"):
+    """One more step of removing what is only history."""

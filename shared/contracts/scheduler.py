@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from shared.contracts.base import Fact, Instant, Period, Trigger
+from shared.contracts.cleaning import CleaningStep
 
 
 class LocalTrigger(Trigger):
@@ -51,6 +52,15 @@ class WeatherCheckDue(Trigger, subject="occurrence_id"):
     property_id: UUID | None = None
 
 
+class CleanupDue(Trigger, subject="occurrence_id"):
+    """What is only history is to be removed; every service answers with what it removed and what it kept."""
+
+    older_than_days: int = Field(default=30, ge=1, le=36_500)
+    """Counted back from `as_of`. What a redelivery or a dedupe key may still need is kept for longer."""
+    failures_only: bool = False
+    """Only what tells of a failure: runs, deliveries and dead letters that ended badly."""
+
+
 class TriggerOutcome(Fact, subject="occurrence_id"):
     """What a consumer did with a trigger: said once when all of its work is done."""
 
@@ -64,3 +74,9 @@ class TriggerOutcome(Fact, subject="occurrence_id"):
     problems: tuple[str, ...] = ()
     """The first few reasons of items that failed; ids and reasons, never personal data."""
     finished_at: Instant
+    parts: dict[str, dict[str, int]] = Field(default_factory=dict)
+    """The counts of each kind of thing, where the work was on several."""
+
+
+class CleanUp(CleaningStep, subject="occurrence_id"):
+    """One more step of removing what is only history."""

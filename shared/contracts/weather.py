@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import Field
 
 from shared.contracts.base import Fact, Instant
+from shared.contracts.cleaning import CleaningStep
 
 Category = Literal["extreme_heat", "extreme_cold", "high_wind", "severe_weather"]
 Level = Literal["advisory", "watch", "warning", "emergency"]
@@ -97,3 +98,7 @@ class WeatherDataStale(Fact, subject="location_id"):
     property_ids: tuple[UUID, ...] = Field(default=())
     stale_since: Instant
     reason: str
+
+
+class CleanUp(CleaningStep, subject="occurrence_id"):
+    """One more step of removing what is only history."""

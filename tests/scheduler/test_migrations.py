@@ -46,6 +46,7 @@ async def test_every_seed_runs_from_its_next_minute_on(migrated: AsyncConnection
         "payment-reminders": "25 * * * *",
         "weather-alerts": "*/3 * * * *",
         "weather-conditions": "*/15 * * * *",
+        "cleanup": "30 3 * * *",
     }
     assert {seeds[f"weather-{check}"].payload["check"] for check in ("alerts", "conditions")} == {
         "alerts",

@@ -1,4 +1,4 @@
-"""What leasing does: load, decide, save, emit. Leasing listens to nobody yet; people give the orders."""
+"""What leasing does: load, decide, save, emit. People give the orders."""
 
 from typing import Final
 
@@ -25,9 +25,12 @@ from services.leasing.handlers.work_orders import (
     schedule_work_order,
     unassign_work_order,
 )
+from shared.cleaning import cleaning_router
+from shared.contracts.leasing import CleanUp
 from shared.messaging.router import Router
 
 router: Final = Router("leasing")
+router.include(cleaning_router("leasing", CleanUp))
 
 __all__ = [
     "REPUBLISHED",

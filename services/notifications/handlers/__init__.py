@@ -4,10 +4,14 @@ from services.notifications.handlers import billing, contacts, hooks, telling, w
 from services.notifications.handlers.billing import announce_invoices, send_receipts
 from services.notifications.handlers.contacts import keep_contacts, keep_leases, keep_property
 from services.notifications.handlers.telling import tell
+from services.notifications.store.cleaning import SWEEPS
+from shared.cleaning import cleaning_router
+from shared.contracts.notifications import CleanUp
 from shared.messaging.router import Router
 
 router = Router("notifications")
 router.include(contacts.router, billing.router, weather.router, work_orders.router)
+router.include(cleaning_router("notifications", CleanUp, SWEEPS))
 
 
 def events() -> list[str]:

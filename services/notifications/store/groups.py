@@ -106,7 +106,10 @@ async def tenants_overdue(connection: AsyncConnection) -> list[Contact]:
     over = sa.exists(
         sa.select(1).where(premises.c.subject_id == invoice, premises.c.state.in_(["paid", "voided"]))
     )
-    owing = sa.select(notifications.c.tenant_id).where(notifications.c.template == "overdue", ~over)
+    # Without an invoice it was cleaned up, which happens to no invoice that is still owed.
+    owing = sa.select(notifications.c.tenant_id).where(
+        notifications.c.template == "overdue", invoice.is_not(None), ~over
+    )
     query = (
         sa.select(*contact_columns())
         .where(contacts.c.version > 0, contacts.c.tenant_id.in_(owing))

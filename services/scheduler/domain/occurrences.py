@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 Origin = Literal["schedule", "catch_up", "manual", "backfill"]
@@ -23,6 +23,9 @@ they answer late. missed and skipped never were announced."""
 
 ReportState = Literal["succeeded", "partial", "failed"]
 
+UNNAMED: Final = "auto:"
+"""How the idempotency key of a run begins that nobody gave a key."""
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -33,6 +36,8 @@ class Report:
     finished_at: datetime
     counts: dict[str, int] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    parts: dict[str, dict[str, int]] = field(default_factory=dict)
+    """The counts of each kind of thing, where the work was on several."""
 
 
 @dataclass(frozen=True, slots=True)

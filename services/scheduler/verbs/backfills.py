@@ -76,12 +76,18 @@ async def backfill(
         success(f"{len(chosen)} runs of {key} are announced; backfill {identity}.")
 
 
+def _so_far(gap: Gap) -> str:
+    if gap.state is None:
+        return "cleaned up" if gap.forgotten else "never announced"
+    return f"{gap.state}{f' ({gap.reason})' if gap.reason else ''}"
+
+
 def _show(gaps: list[Gap], chosen: list[Gap], zone: str) -> None:
     wanted = set(chosen)
     rows = [
         [
             local_time(gap.scheduled_for, zone),
-            f"{gap.state}{f' ({gap.reason})' if gap.reason else ''}" if gap.state else "never announced",
+            _so_far(gap),
             "run" if gap in wanted else "-",
         ]
         for gap in gaps

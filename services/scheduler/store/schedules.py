@@ -14,7 +14,7 @@ from services.scheduler.domain.decisions import Slot
 from services.scheduler.domain.occurrences import Occurrence, Report, State
 from services.scheduler.domain.rules import Rules
 from services.scheduler.domain.schedules import Schedule
-from services.scheduler.schema import occurrence_outcomes, occurrences, schedules
+from services.scheduler.schema import forgotten, occurrence_outcomes, occurrences, schedules
 from shared.messaging.tables import outbox
 
 _RUNNING = schedules.c.state.in_(["active", "error"])
@@ -218,6 +218,12 @@ class SchedulerStore:
             found.setdefault(moment, []).append((state, reason))
         return found
 
+    async def forgotten_until(self, schedule_id: UUID) -> datetime | None:
+        """Up to which instant the schedule's history was cleaned up; None where all of it is there."""
+        query = sa.select(forgotten.c.until).where(forgotten.c.schedule_id == schedule_id)
+        moment: datetime | None = await self._connection.scalar(query)
+        return moment
+
     async def last_occurrences(self) -> dict[str, Occurrence]:
         """The newest occurrence of each schedule, by its key."""
         query = (
@@ -322,4 +328,4 @@ def _occurrence(row: sa.Row[Any]) -> Occurrence:
 
 
 def _report(row: sa.Row[Any]) -> Report:
-    return Report(row.consumer, row.state, row.finished_at, row.counts, tuple(row.problems))
+    return Report(row.consumer, row.state, row.finished_at, row.counts, tuple(row.problems), row.parts)
