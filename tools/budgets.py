@@ -147,7 +147,7 @@ def foreign_imports(source: Source) -> Iterator[Finding]:
 def _allowed_imports(path: Path) -> tuple[str, ...] | None:
     match path.parts:
         case ("services", service, "domain", *_):
-            return (f"services.{service}.domain", "shared.money")
+            return (f"services.{service}.domain", "shared.documents", "shared.money")
         case ("services", service, "domain.py"):
             return ("shared.money",)
         case ("shared", "contracts", *_):

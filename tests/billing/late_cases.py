@@ -3,11 +3,11 @@
 from datetime import date
 from typing import Any
 
-from services.billing.domain.documents import read_document
 from services.billing.domain.jurisdictions import chosen
 from services.billing.domain.late_fees import Assessment, assess
 from services.billing.domain.late_terms import Case, take_case
 from services.billing.jurisdictions import profiles
+from shared.documents import read_document
 
 DUE = "2025-03-01"
 

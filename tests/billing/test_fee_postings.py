@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.billing.domain.documents import BadDocument
 from services.billing.domain.fee_caps import PercentOfRentCap
 from services.billing.domain.fee_postings import FeeLine, missing, postings
 from services.billing.domain.fee_rules import Fixed, Flat
@@ -17,6 +16,7 @@ from services.billing.domain.late_terms import Case
 from services.billing.domain.lawful_policies import refuse_unlawful_policy
 from services.billing.domain.policies import BillingPolicy
 from services.billing.jurisdictions import profiles
+from shared.documents import BadDocument
 from tests.billing.late_cases import FLAT, TEN_A_DAY, TEN_PERCENT_MONTHLY, a_case, late, paid
 
 

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.billing.domain.documents import BadDocument
 from services.billing.domain.fee_caps import (
     GreaterOf,
     LesserOf,
@@ -35,6 +34,7 @@ from services.billing.domain.fee_rules import (
     read_rule,
     read_rules,
 )
+from shared.documents import BadDocument
 
 CENTS = st.integers(min_value=1, max_value=10**9)
 PERCENT = st.decimals(min_value="0.001", max_value=100, places=3)

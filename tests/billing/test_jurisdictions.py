@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from services.billing.domain.documents import BadDocument
 from services.billing.domain.fee_calendar import FeeCalendar
 from services.billing.domain.fee_explaining import explain
 from services.billing.domain.jurisdictions import UnlawfulPolicy, chosen, read_profile, refuse_unlawful
 from services.billing.jurisdictions import profiles
+from shared.documents import BadDocument
 from tests.billing.late_cases import FLAT, TEN_A_DAY, TEN_PERCENT_MONTHLY, a_case, fees, late, paid, total
 
 DEAR = {"kind": "flat", "amount_cents": 90_000}

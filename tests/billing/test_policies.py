@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.billing.domain.documents import BadDocument
 from services.billing.domain.fee_caps import MoneyCap
 from services.billing.domain.fee_rules import Fixed, Flat
 from services.billing.domain.policies import (
@@ -23,6 +22,7 @@ from services.billing.domain.policies import (
 )
 from services.billing.domain.policy_book import Place, PolicyBook, PolicyVersion, in_force
 from services.billing.domain.policy_fields import POLICY_FIELDS
+from shared.documents import BadDocument
 from shared.identity import new_id
 from tests.billing.policies import LONG_AGO, a_version
 

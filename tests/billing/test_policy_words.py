@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.billing.domain.documents import BadDocument
 from services.billing.domain.policies import DEFAULT_POLICY, document_of, read_layer
 from services.billing.domain.policy_fields import POLICY_FIELDS
 from services.billing.domain.policy_template import template, toml
 from services.billing.domain.policy_words import in_short, read_assignments
+from shared.documents import BadDocument
 
 cents = st.integers(1, 10**8)
 percents = st.sampled_from(["5", "2.5", "0.1", "100"])

@@ -100,6 +100,7 @@ def test_a_commit_outside_shared_is_found(tmp_path: Path) -> None:
     [
         ("services/billing/domain/rent.py", "import decimal, json", True),
         ("services/billing/domain/rent.py", "from shared.money import Money", True),
+        ("services/billing/domain/rent.py", "from shared.documents import Fields", True),
         ("services/billing/domain/rent.py", "from services.billing.domain.fees import Fee", True),
         ("services/billing/domain/rent.py", "from services.billing import domain", True),
         ("services/billing/domain/rent.py", "from services.billing import store", False),

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from services.billing.domain.documents import decimal_text
 from services.billing.domain.fee_caps import marginal
 from services.billing.domain.fee_rules import (
     Daily,
@@ -17,6 +16,7 @@ from services.billing.domain.fee_rules import (
     Tier,
     Tiered,
 )
+from shared.documents import decimal_text
 from shared.money import format_cents, round_cents
 
 

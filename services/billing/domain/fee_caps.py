@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any, ClassVar, Final
 
-from services.billing.domain import documents
-from services.billing.domain.documents import Fields, decimal_text, read_document
 from services.billing.domain.fee_rules import Tier, take_tiers, tiers_document
+from shared import documents
+from shared.documents import Fields, decimal_text, read_document
 from shared.money import format_cents
 
 KINDS: Final = ("money", "percent_of_rent", "percent_of_late_balance", "tiered", "lesser_of", "greater_of")

@@ -5,12 +5,12 @@ from datetime import date
 from decimal import Decimal
 from typing import Final, Literal, cast
 
-from services.billing.domain import documents
-from services.billing.domain.documents import Fields
 from services.billing.domain.fee_calendar import Grace, GraceConvention
 from services.billing.domain.fee_caps import Cap, take_cap
 from services.billing.domain.fee_rules import FeeRule, take_rule
 from services.billing.domain.policies import BillingPolicy
+from shared import documents
+from shared.documents import Fields
 
 LateBasis = Literal["rent_and_charges", "rent"]
 InterestFrom = Literal["due_date", "first_fee_date"]

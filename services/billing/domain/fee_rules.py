@@ -10,8 +10,8 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any, ClassVar, Final, Literal, cast
 
-from services.billing.domain import documents
-from services.billing.domain.documents import Fields, decimal_text, read_document
+from shared import documents
+from shared.documents import Fields, decimal_text, read_document
 
 Base = Literal["rent", "late_balance"]
 Until = Literal["paid", "period_end"]

@@ -6,8 +6,8 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Final
 
-from services.billing.domain.documents import decimal_text
 from services.billing.domain.lateness import Lateness
+from shared.documents import decimal_text
 from shared.money import format_cents, round_cents
 
 DAYS_OF_A_YEAR: Final = 365

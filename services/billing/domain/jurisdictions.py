@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Final, Literal, cast
 
-from services.billing.domain import documents
-from services.billing.domain.documents import Fields, Mistake, read_document
 from services.billing.domain.fee_amounts import Base, worth
 from services.billing.domain.fee_calendar import FeeCalendar
 from services.billing.domain.fee_caps import Cap, in_words, limit_cents, take_cap
 from services.billing.domain.fee_rules import Daily, FeeRule, RecurringMonthly
 from services.billing.domain.late_terms import LateTerms
 from services.billing.domain.lateness import limited_to_one
+from shared import documents
+from shared.documents import Fields, Mistake, read_document
 from shared.money import format_cents
 
 Anchor = Literal["due_date", "period_start"]

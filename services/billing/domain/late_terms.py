@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final, Literal, cast
 
-from services.billing.domain import documents
-from services.billing.domain.documents import Fields, Unfit
 from services.billing.domain.fee_calendar import Hold
 from services.billing.domain.fee_policy import FeePolicy, take_fee_policy
 from services.billing.domain.periods import months_after
+from shared import documents
+from shared.documents import Fields, Unfit
 
 _LARGEST_CENTS: Final = 10**11
 _MOST_UNITS: Final = 100_000

@@ -4,11 +4,11 @@ from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Final
 
-from services.billing.domain.documents import BadDocument, Mistake
 from services.billing.domain.fee_policy import fee_policy_of
 from services.billing.domain.jurisdictions import Profile, UnlawfulPolicy, chosen, violations
 from services.billing.domain.late_terms import LateTerms
 from services.billing.domain.policies import BillingPolicy
+from shared.documents import BadDocument, Mistake
 
 SOME_RENT: Final = 100_000
 """What a policy is judged by where no lease has it yet."""

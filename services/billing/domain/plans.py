@@ -6,9 +6,9 @@ from datetime import date
 from typing import Any, Final, cast
 from uuid import UUID
 
-from services.billing.domain.documents import Fields, Unfit, day, read_document, text, whole
 from services.billing.domain.invoices import Draft
 from services.billing.domain.policies import terms_id
+from shared.documents import Fields, Unfit, day, read_document, text, whole
 from shared.money import format_cents
 
 FORMAT: Final = "propman billing plan 1"

@@ -9,10 +9,10 @@ from functools import lru_cache
 from typing import Any, Final, Literal
 from uuid import UUID, uuid5
 
-from services.billing.domain.documents import read_document
 from services.billing.domain.fee_caps import Cap
 from services.billing.domain.fee_rules import FeeRule
 from services.billing.domain.policy_fields import BY_NAME, POLICY_FIELDS, take_layer
+from shared.documents import read_document
 
 _TERMS: Final = UUID("0b0e5f5c-6b1d-5f0a-9d53-7465726d7300")
 

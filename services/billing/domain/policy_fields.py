@@ -6,10 +6,10 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Final, Literal
 
-from services.billing.domain import documents
-from services.billing.domain.documents import Fields, Unfit, decimal_text
 from services.billing.domain.fee_caps import cap_document, take_cap
 from services.billing.domain.fee_rules import document_of, take_rule
+from shared import documents
+from shared.documents import Fields, Unfit, decimal_text
 
 Form = Literal["whole", "yes_or_no", "text", "wholes", "texts", "rules", "cap"]
 Read = Callable[[object], Any]

@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from services.billing.domain.documents import BadDocument, Mistake, Unfit
 from services.billing.domain.policy_fields import BY_NAME, Form
+from shared.documents import BadDocument, Mistake, Unfit
 from shared.money import BadAmount, parse_cents
 
 _YES: Final = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}

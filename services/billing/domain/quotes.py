@@ -4,7 +4,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, cast
 
-from services.billing.domain.documents import (
+from services.billing.domain.invoices import Billed, Line, due_on, invoice_lines
+from services.billing.domain.leases import Charge, ChargeFrequency, RentChange, RentTerms
+from services.billing.domain.periods import BillingPeriod, first_day, month
+from services.billing.domain.policies import BillingPolicy
+from services.billing.domain.proration import PRORATIONS, Proration
+from shared.documents import (
     Fields,
     Unfit,
     cents,
@@ -14,11 +19,6 @@ from services.billing.domain.documents import (
     text,
     whole,
 )
-from services.billing.domain.invoices import Billed, Line, due_on, invoice_lines
-from services.billing.domain.leases import Charge, ChargeFrequency, RentChange, RentTerms
-from services.billing.domain.periods import BillingPeriod, first_day, month
-from services.billing.domain.policies import BillingPolicy
-from services.billing.domain.proration import PRORATIONS, Proration
 
 
 @dataclass(frozen=True, slots=True)

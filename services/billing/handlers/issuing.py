@@ -9,7 +9,6 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.billing.domain.documents import BadDocument
 from services.billing.domain.due_periods import Tenure, standing
 from services.billing.domain.invoices import (
     Billed,
@@ -33,6 +32,7 @@ from services.billing.store.billed import Known
 from services.billing.store.invoices import Issued
 from shared.clock import local_date
 from shared.contracts.billing import InvoiceCreated, InvoiceLine
+from shared.documents import BadDocument
 from shared.messaging.transaction import Tx
 
 

@@ -13,7 +13,6 @@ from uuid import UUID, uuid5
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.billing.domain.documents import BadDocument
 from services.billing.domain.fee_policy import fee_policy_of
 from services.billing.domain.fee_postings import FeeLine, Postings, missing, postings
 from services.billing.domain.late_terms import Case, LateTerms
@@ -34,6 +33,7 @@ from shared.contracts.billing import (
     LateFeeWaived,
 )
 from shared.contracts.scheduler import LateFeesDue
+from shared.documents import BadDocument
 from shared.messaging.router import Router
 from shared.messaging.transaction import Tx
 

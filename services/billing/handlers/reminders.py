@@ -10,7 +10,6 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.billing.domain.documents import BadDocument
 from services.billing.domain.lawful_policies import profile_of
 from services.billing.domain.policies import BillingPolicy
 from services.billing.domain.policy_book import Place, PolicyBook
@@ -26,6 +25,7 @@ from shared.clock import local_date, zone
 from shared.contracts.billing import InvoiceToJudge, PaymentReminderDue, ReminderItem, SendReminders
 from shared.contracts.scheduler import PaymentRemindersDue
 from shared.db import plan_for_values
+from shared.documents import BadDocument
 from shared.messaging.errors import Transient
 from shared.messaging.router import Router
 from shared.messaging.transaction import Tx

@@ -3,7 +3,6 @@
 from datetime import date
 from typing import Any, Final
 
-from services.billing.domain.documents import BadDocument, Fields, day, read_document
 from services.billing.domain.fee_explaining import explain
 from services.billing.domain.jurisdictions import Profile, UnlawfulPolicy, chosen, refuse_unlawful
 from services.billing.domain.late_fees import Assessment, assess
@@ -12,6 +11,7 @@ from services.billing.jurisdictions import profiles
 from services.billing.verbs.documents import read_json
 from services.billing.verbs.quotes import TermsOption
 from shared.cli import App, CommandError, JsonOption, UsageProblem, print_json, print_record, print_table
+from shared.documents import BadDocument, Fields, day, read_document
 from shared.money import format_cents
 
 GUIDE: Final = "docs/guides/late-fees.md"

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.billing.domain.documents import BadDocument
 from services.billing.domain.fee_explaining import explain
 from services.billing.domain.fee_postings import Postings, postings
 from services.billing.domain.lawful_policies import profile_of
@@ -19,6 +18,7 @@ from services.billing.store.fees import LateInvoice
 from services.billing.verbs.database import opened, unknown_invoice
 from shared.cli import App, CommandError, JsonOption, date_option, print_json, print_record, print_table, say
 from shared.clock import local_date
+from shared.documents import BadDocument
 from shared.money import format_cents
 
 

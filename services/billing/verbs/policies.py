@@ -9,7 +9,6 @@ from uuid import UUID
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.billing.domain.documents import BadDocument
 from services.billing.domain.jurisdictions import UnlawfulPolicy
 from services.billing.domain.policies import DEFAULT_POLICY, document_of, read_layer
 from services.billing.domain.policy_book import Place
@@ -51,6 +50,7 @@ from shared.cli import (
     success,
 )
 from shared.clock import local_date
+from shared.documents import BadDocument
 from shared.messaging.transaction import Transactions
 
 app = service_app("policy", "What is agreed about billing: due days, late fees, reminders.")

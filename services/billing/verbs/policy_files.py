@@ -7,8 +7,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from services.billing.domain.documents import BadDocument
 from shared.cli import CommandError, UsageProblem, error
+from shared.documents import BadDocument
 
 
 def read_policy_file(path: Path) -> dict[str, Any]:

@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
-from services.billing.domain.documents import BadDocument
 from services.billing.domain.quotes import InvoiceQuote, invoice_question, quote_invoice
 from services.billing.verbs.documents import read_json
 from shared.cli import App, JsonOption, UsageProblem, print_json, print_record, print_table
+from shared.documents import BadDocument
 from shared.money import plain_cents
 
 TermsOption = Annotated[

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from services.billing.domain.documents import BadDocument
 from services.billing.domain.invoices import Draft
 from services.billing.domain.plans import FORMAT, PlannedInvoice, PlanOutdated, SavedPlan, planned, read_plan
 from services.billing.handlers.applying import apply_plan
@@ -13,6 +12,7 @@ from services.billing.handlers.planning import Plan, Request
 from services.billing.store.invoices import Issued
 from services.billing.verbs.documents import read_json
 from shared.cli import CommandError, UsageProblem, plain, warning
+from shared.documents import BadDocument
 from shared.messaging.transaction import Transactions
 
 MOST_SHOWN = 20

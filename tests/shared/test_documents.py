@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.billing.domain import documents
-from services.billing.domain.documents import BadDocument, Fields, read_document
+from shared import documents
+from shared.documents import BadDocument, Fields, read_document
 
 
 def read_room(fields: Fields) -> tuple[str, int]:
