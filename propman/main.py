@@ -1,7 +1,7 @@
 """The root command. It knows where every command lives and loads just the one that was asked for.
 
 Services are found by their folder, commands that span services by the table below, and other people's
-commands by the entry point group `propman.commands`; so `propman --help` imports none of them.
+commands by their entry points (`propman.plugins`); so `propman --help` imports none of them.
 """
 
 import ast
@@ -18,10 +18,10 @@ from typing_extensions import override
 
 import propman
 import services
+from propman import plugins
+from propman.plugins import Plugin, Plugins
 from shared import cli
 from shared.cli.app import SETTINGS, Group
-
-PLUGINS = "propman.commands"
 
 SYSTEM_COMMANDS = {
     "demo": ("propman.demo:app", "Watch a month of rent being billed, up to the e-mails."),
@@ -55,8 +55,8 @@ class Place:
 
 
 def places() -> dict[str, Place]:
-    """Every command there is, by name; where names clash, ours win over other people's."""
-    return dict([*_plugin_places(), *_system_places(), *_service_places()])
+    """Every command of ours, by name."""
+    return dict([*_system_places(), *_service_places()])
 
 
 def _service_places() -> Iterator[tuple[str, Place]]:
@@ -71,14 +71,6 @@ def _system_places() -> Iterator[tuple[str, Place]]:
     for name, (target, summary) in SYSTEM_COMMANDS.items():
         if _exists(target):
             yield name, Place("The whole system", target, summary)
-
-
-def _plugin_places() -> Iterator[tuple[str, Place]]:
-    from importlib.metadata import entry_points  # noqa: PLC0415 - a quarter of the start-up when at the top
-
-    for point in entry_points(group=PLUGINS):
-        package = point.dist.name if point.dist else "an unknown package"
-        yield point.name, Place("Added by other packages", point.value, f"From {package}.")
 
 
 def _exists(target: str) -> bool:
@@ -104,11 +96,25 @@ class Unloaded(TyperCommand):
     def load(self) -> Any:
         """Import the command's module and make its command."""
         module, _, attribute = self.place.target.partition(":")
-        found = getattr(importlib.import_module(module), attribute or "app")
-        if not isinstance(found, typer.Typer):  # a plugin may be a plain function
-            function, found = found, cli.command_app(str(self.name))
-            found.command(str(self.name))(function)
-        return typer.main.get_command(found)
+        return typer.main.get_command(getattr(importlib.import_module(module), attribute))
+
+
+class Foreign(Unloaded):
+    """The same for a command of another package."""
+
+    def __init__(self, plugin: Plugin) -> None:
+        words = (
+            f"{plugin.summary.rstrip('.')}. From {plugin.package}."
+            if plugin.summary
+            else f"From {plugin.package}."
+        )
+        super().__init__(plugin.name, Place(plugins.SECTION, plugin.target, words))
+        self.plugin = plugin
+
+    @override
+    def load(self) -> Any:
+        """Import it; what goes wrong names the package."""
+        return self.plugin.load()
 
 
 class Root(Group):
@@ -117,16 +123,22 @@ class Root(Group):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.commands.update({name: Unloaded(name, place) for name, place in places().items()})
+        self.plugins: Plugins = plugins.installed(self.commands)
+        self.commands.update({item.name: Foreign(item) for item in self.plugins.found})
 
     @override
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The real command in the place of what stood for it."""
+        """The real command in the place of what stood for it; a word where a package wanted this name."""
+        if args and (problem := self.plugins.refused(args[0])):
+            cli.warning(problem.line)
         name, command, rest = super().resolve_command(ctx, args)
         return name, command.load() if isinstance(command, Unloaded) else command, rest
 
     @override
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """List the commands under what they belong to."""
+        """List the commands under what they belong to, and say what is wrong with other packages."""
+        for problem in self.plugins.problems:
+            cli.warning(problem.line)
         sections: dict[str, list[tuple[str, str]]] = {}
         for section in ("Services", "The whole system"):
             sections[section] = []

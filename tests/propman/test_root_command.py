@@ -124,33 +124,6 @@ def test_a_misspelt_command_is_a_usage_error_with_a_suggestion(tree: Path) -> No
     assert "Did you mean 'billing'?" in shown
 
 
-def test_another_package_adds_a_command_by_an_entry_point(
-    tree: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tree / "added.py").write_text(
-        "def wave(name: str) -> None:\n    print('hello', name)\n", encoding="utf-8"
-    )
-    info = tree / "acme_propman-1.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: acme-propman\nVersion: 1\n", encoding="utf-8"
-    )
-    (info / "entry_points.txt").write_text("[propman.commands]\nwave = added:wave\n", encoding="utf-8")
-    monkeypatch.syspath_prepend(str(tree))
-
-    assert "wave  From acme-propman." in run("--help")[1]
-    assert run("wave", "Ann") == (0, "hello Ann\n")
-
-
-def test_another_package_cannot_replace_a_command_of_ours(
-    tree: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    a_service(tree, "zoo")
-    monkeypatch.setattr(root, "_plugin_places", lambda: [("zoo", root.Place("Added", "evil:app", "Evil."))])
-
-    assert root.places()["zoo"].target == "services.zoo.cli:app"
-
-
 def test_the_version_is_printed() -> None:
     exit_code, shown = run("--version")
 
