@@ -21,6 +21,7 @@ def write_environment(
         "PROPMAN_RABBITMQ_URL": urls.rabbitmq_url,
         "PROPMAN_RABBITMQ_MANAGEMENT_URL": urls.rabbitmq_management_url,
         "NOTIFICATIONS_SMTP_URL": urls.smtp_url,
+        **_signing(kept),
         GIVEN_KEY: ",".join((given or GivenServers()).names),
     }
     for name in services:
@@ -34,6 +35,14 @@ def write_environment(
 def read_environment(path: Path) -> dict[str, str]:
     """Read such a file; an absent one is empty."""
     return parse_environment(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _signing(kept: dict[str, str]) -> dict[str, str]:
+    """Signing links that can be opened on this machine; who has set either keeps what they set."""
+    return {
+        "LEASING_PUBLIC_URL": kept.get("LEASING_PUBLIC_URL", "http://127.0.0.1:8101"),
+        "PROPMAN_LINK_KEY": kept.get("PROPMAN_LINK_KEY", secrets.token_urlsafe(32)),
+    }
 
 
 def _others(kept: dict[str, str], known: dict[str, str]) -> dict[str, str]:

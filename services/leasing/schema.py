@@ -140,3 +140,67 @@ work_order_numbers: Final = sa.Table(
     sa.Column("year", sa.SmallInteger, primary_key=True, autoincrement=False),
     sa.Column("last", sa.Integer, nullable=False),
 )
+
+
+_MOMENT: Final = sa.DateTime(timezone=True)
+
+signature_requests: Final = sa.Table(
+    "signature_requests",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("lease_id", sa.Uuid, sa.ForeignKey("leases.id"), nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("document", sa.Text, nullable=False),
+    sa.Column("content_hash", sa.Text, nullable=False),
+    sa.Column("sent_at", _MOMENT, nullable=False),
+    sa.Column("closed_at", _MOMENT),
+    sa.Column("signed_on", sa.Date),
+    sa.Index("ix_signature_requests_lease_id", "lease_id", "sent_at"),
+    sa.Index("uq_signature_requests_out", "lease_id", unique=True, postgresql_where=sa.text("state = 'out'")),
+)
+
+signers: Final = sa.Table(
+    "signers",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("request_id", sa.Uuid, sa.ForeignKey("signature_requests.id"), nullable=False),
+    sa.Column("position", sa.SmallInteger, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("tenant_id", sa.Uuid, sa.ForeignKey("tenants.id"), index=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("email", sa.Text, nullable=False),
+    sa.Column("locale", sa.Text, nullable=False),
+    sa.Column("signed_at", _MOMENT),
+    sa.Column("signed_name", sa.Text),
+    sa.Column("ip", sa.Text),
+    sa.Column("user_agent", sa.Text),
+    sa.UniqueConstraint("request_id", "position"),
+)
+
+signing_links: Final = sa.Table(
+    "signing_links",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("signer_id", sa.Uuid, sa.ForeignKey("signers.id"), nullable=False),
+    sa.Column("number", sa.SmallInteger, nullable=False),
+    sa.Column("sent_to", sa.Text, nullable=False),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("ticket", sa.Text, nullable=False),
+    sa.Column("token_hash", sa.LargeBinary, nullable=False),
+    sa.Column("issued_at", _MOMENT, nullable=False),
+    sa.Column("expires_at", _MOMENT, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("closed_at", _MOMENT),
+    sa.Column("remind_at", ARRAY(_MOMENT), nullable=False, server_default="{}"),
+    sa.Column("next_reminder_at", _MOMENT),
+    sa.Column("reminders", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("asked_at", _MOMENT),
+    sa.UniqueConstraint("signer_id", "number"),
+    sa.Index(
+        "uq_signing_links_pending", "signer_id", unique=True, postgresql_where=sa.text("state = 'pending'")
+    ),
+    sa.Index("ix_signing_links_expiry", "expires_at", postgresql_where=sa.text("state = 'pending'")),
+)
+"""A link for each time a signer was asked; of its token only the hash is kept."""

@@ -1,14 +1,46 @@
 """How leasing is configured: environment variables that begin with LEASING_."""
 
-from pydantic import Field
-from pydantic_settings import SettingsConfigDict
+from typing import Annotated, Self
 
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from shared.link_keys import VARIABLE, LinkKeySetting
 from shared.settings import ServiceSettings
 
 
+def _web(url: str | None) -> str | None:
+    if not url:
+        return None
+    if not url.startswith(("https://", "http://")):
+        raise ValueError("must begin with https://")
+    return url.rstrip("/")
+
+
+def _numbers(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
 class Settings(ServiceSettings):
-    """Leasing's settings; it has none beyond what every service has."""
+    """Where signers find us, and how long their links are good."""
 
     model_config = SettingsConfigDict(env_prefix="LEASING_", extra="ignore", populate_by_name=True)
 
     http_port: int = Field(default=8101, ge=0, le=65_535)
+    public_url: Annotated[str | None, AfterValidator(_web)] = None
+    """Where the world reaches this service's HTTP port, through whatever proxy: https://leases.example.com."""
+    link_key: LinkKeySetting = Field(default=(), validation_alias=VARIABLE)
+    """What signing links are made with; notifications, which writes the mails, has the same."""
+    signing_days: int = Field(default=7, ge=1, le=365)
+    """How long a signing link is good, unless it is said when it is sent."""
+    signing_reminder_hours: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=8_760)], ...], NoDecode, BeforeValidator(_numbers)
+    ] = (72, 24)
+    """How long before a link runs out its signer is reminded, by commas; empty for never."""
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> Self:
+        """Half of it would be found out by the first tenant who cannot sign."""
+        if self.public_url and not self.link_key:
+            raise ValueError(f"LEASING_PUBLIC_URL needs {VARIABLE}: its links are made with it")
+        return self

@@ -21,6 +21,7 @@ EXPECTED: Final = {
     contracts.AutopayDue.topic: ("billing",),
     contracts.WeatherCheckDue.topic: ("weather",),
     contracts.CleanupDue.topic: ("billing", "leasing", "notifications", "scheduler", "weather"),
+    contracts.SigningLinkExpiryDue.topic: ("leasing",),
 }
 """The services whose outcome a trigger waits for, unless its schedule says otherwise."""
 

@@ -174,3 +174,112 @@ class WorkOrderChanged(WorkOrderFact, subject="work_order_id"):
 
 class CleanUp(CleaningStep, subject="occurrence_id"):
     """One more step of removing what is only history."""
+
+
+class SigningFact(Fact):
+    """Something about one signer's link to a lease. No fact holds the token that opens it."""
+
+    link_id: UUID
+    signer_id: UUID
+    request_id: UUID
+    """The lease as it was sent for signature, once; a lease that changed is sent anew."""
+    lease_id: UUID
+    property_id: UUID
+    unit_label: str
+    time_zone: str
+    role: Literal["tenant", "landlord"]
+    tenant_id: UUID | None = None
+    """None for a signer who is no tenant."""
+
+
+class SignerFact(SigningFact):
+    """The same for the signer's own ears; one of the few messages that exist to carry personal data."""
+
+    name: str
+    email: str
+    """Where this link was sent, whatever address its signer has by now."""
+    locale: str = "en"
+    expires_at: Instant
+
+
+class SigningLinkIssued(SignerFact, subject="link_id"):
+    """A signer got a link, their first one or another in place of it."""
+
+    number: int
+    """1 for the first link of a signer, one more for each time it was sent again."""
+    replaces: UUID | None = None
+    """The link that is dead from now on."""
+    url: str
+    """Where links begin; `/` and the token complete it."""
+    ticket: str
+    """What the token is made from under a key that is in no message; opens nothing by itself."""
+    check: str
+    """By which whoever makes the token knows that they have the right key."""
+    issued_at: Instant
+
+
+class SigningReminderDue(SignerFact, subject="link_id"):
+    """A signer has not signed and their link runs out soon. Reminders that were missed are one."""
+
+    reminder: int
+    """1 for the first of this link."""
+    url: str
+    ticket: str
+    check: str
+    issued_at: Instant
+
+
+class SigningLinkExpired(SignerFact, subject="link_id"):
+    """A link ran out without a signature; said once per link. The other signers' links go on."""
+
+    expired_at: Instant
+
+
+class SigningLinkRevoked(SigningFact, subject="link_id"):
+    """A link opens nothing any more, before its time."""
+
+    reason: Literal["lease_changed", "lease_ended", "signed_on_paper", "address_changed", "office"]
+    revoked_at: Instant
+
+
+class SigningLinkUsed(SigningFact, subject="link_id"):
+    """A signer has signed; the others may still have to."""
+
+    signed_at: Instant
+
+
+class SigningLinkWanted(SigningFact, subject="link_id"):
+    """A signer whose link opens nothing any more asks the office for another; at most once a day."""
+
+    state: Literal["expired", "replaced", "revoked"]
+    wanted_at: Instant
+
+
+class LeaseSigner(Part):
+    """Somebody who signed; the name and address only of who is no tenant, because nobody else knows them."""
+
+    signer_id: UUID
+    role: Literal["tenant", "landlord"]
+    tenant_id: UUID | None = None
+    name: str | None = None
+    email: str | None = None
+    locale: str = "en"
+    signed_at: Instant
+
+
+class LeaseSigned(Fact, subject="lease_id"):
+    """All signers have signed, or it was recorded that they did on paper. Said once per request."""
+
+    lease_id: UUID
+    request_id: UUID
+    property_id: UUID
+    unit_label: str
+    time_zone: str
+    tenant_ids: tuple[UUID, ...]
+    method: Literal["electronic", "paper"]
+    content_hash: str
+    """SHA-256, in hexadecimal, of the terms as they were read and signed."""
+    signers: tuple[LeaseSigner, ...] = ()
+    signed_at: Instant
+    signed_on: date
+    """The date at the property; the one on the paper where it was signed on paper."""

@@ -61,6 +61,13 @@ class CleanupDue(Trigger, subject="occurrence_id"):
     """Only what tells of a failure: runs, deliveries and dead letters that ended badly."""
 
 
+class SigningLinkExpiryDue(Trigger, subject="occurrence_id"):
+    """Signing links that have run out are to be expired, and signers of those that soon will, reminded."""
+
+    days: int | None = Field(default=None, ge=1, le=365)
+    """Also those that were issued so many days ago or earlier; one that has run out stays so."""
+
+
 class TriggerOutcome(Fact, subject="occurrence_id"):
     """What a consumer did with a trigger: said once when all of its work is done."""
 

@@ -47,6 +47,7 @@ async def test_every_seed_runs_from_its_next_minute_on(migrated: AsyncConnection
         "weather-alerts": "*/3 * * * *",
         "weather-conditions": "*/15 * * * *",
         "cleanup": "30 3 * * *",
+        "signing-link-expiry": "35 * * * *",
     }
     assert {seeds[f"weather-{check}"].payload["check"] for check in ("alerts", "conditions")} == {
         "alerts",

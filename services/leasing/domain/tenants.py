@@ -68,6 +68,15 @@ def checked_tenant(details: D, known_zone: KnownZone) -> D:
     return kept
 
 
+def checked_address(name: str, email: str) -> tuple[str, str]:
+    """The name and e-mail address of somebody who is no tenant, as they are kept, or `Invalid`."""
+    who = TenantDetails(name=name, email=email)
+    kept = checked(who, {"name": line_of_text, "email": email_address})
+    if kept.email is None:
+        raise Invalid([Wrong("email", "is missing")])
+    return kept.name, kept.email
+
+
 def channel(name: str) -> Channel:
     """One of the ways to reach somebody."""
     if name not in CHANNELS:

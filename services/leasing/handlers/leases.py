@@ -27,6 +27,7 @@ from services.leasing.domain.renewals import (
 )
 from services.leasing.domain.terms import LeaseTerms, RentChange, checked_terms
 from services.leasing.handlers import facts
+from services.leasing.handlers.signing import review_signatures
 from services.leasing.store import leases, locks, properties, tenants
 from shared.clock import local_date
 from shared.contracts.leasing import LeaseActivated, LeaseChanged, LeaseEnded
@@ -102,6 +103,7 @@ async def renew_lease(tx: Tx, identity: UUID, renewal: Renewal) -> Lease:
     if before is not old:
         await leases.replace_lease(tx.connection, before)
         tx.emit(facts.of_lease(LeaseChanged, before))
+        await review_signatures(tx, [before.id])
     await leases.add_leases(tx.connection, [lease])
     tx.emit(facts.of_lease(LeaseActivated, lease))
     return lease
@@ -114,6 +116,7 @@ async def end_lease(tx: Tx, identity: UUID, on: date) -> Lease:
     refuse_gap(over, await _others(tx, before))
     await leases.replace_lease(tx.connection, over)
     tx.emit(facts.of_lease(LeaseEnded, over))
+    await review_signatures(tx, [over.id])
     return over
 
 
@@ -126,6 +129,7 @@ async def _change(tx: Tx, before: Lease, after: Lease) -> Lease:
     refuse_gap(after, others)
     await leases.replace_lease(tx.connection, after)
     tx.emit(facts.of_lease(LeaseChanged, after))
+    await review_signatures(tx, [after.id])
     return after
 
 

@@ -13,7 +13,8 @@ from services.leasing.domain.properties import (
 )
 from services.leasing.domain.refusals import Taken, Unknown
 from services.leasing.handlers import facts
-from services.leasing.store import leases, locks, properties
+from services.leasing.handlers.signing import review_signatures
+from services.leasing.store import leases, locks, properties, signing
 from shared.clock import zone
 from shared.contracts.leasing import LeaseChanged, PropertyChanged, PropertyRegistered
 from shared.identity import new_id
@@ -52,6 +53,7 @@ async def change_property(tx: Tx, identity: UUID, **changes: Any) -> Property:
     if (after.time_zone, after.currency) != (before.time_zone, before.currency):
         affected = await leases.bump_leases_of_property(tx.connection, identity)
         tx.emit(*(facts.of_lease(LeaseChanged, lease) for lease in affected))
+    await review_signatures(tx, await signing.open_leases_of_property(tx.connection, identity))
     return changed
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from services.leasing.domain.refusals import Taken, Unknown
 from services.leasing.domain.tenants import Tenant, TenantDetails, checked_tenant
 from services.leasing.handlers import facts
+from services.leasing.handlers.signing import follow_tenant
 from services.leasing.store import locks, tenants
 from shared.clock import zone
 from shared.contracts.leasing import TenantContactChanged, TenantRegistered
@@ -43,6 +44,7 @@ async def change_tenant(tx: Tx, identity: UUID, **changes: Any) -> Tenant:
     changed = replace(after, version=before.version + 1)
     await tenants.replace_tenant(tx.connection, changed)
     tx.emit(facts.of_tenant(TenantContactChanged, changed))
+    await follow_tenant(tx, before, changed)
     return changed
 
 

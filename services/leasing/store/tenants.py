@@ -39,6 +39,13 @@ async def tenant_by_id(connection: AsyncConnection, identity: UUID) -> Tenant | 
     return await _one(connection, _TENANT.where(tenants.c.id == identity))
 
 
+async def tenants_by_id(connection: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, Tenant]:
+    """Those of these tenants that there are."""
+    query = _TENANT.where(tenants.c.id == sa.any_(_IDS))
+    rows = (await connection.execute(query, {"ids": list(ids)})).mappings()
+    return {row["id"]: _tenant(row) for row in rows}
+
+
 async def email_is_taken(connection: AsyncConnection, email: str, *, by_other_than: UUID) -> bool:
     """Whether somebody else has this address."""
     query = sa.select(tenants.c.id).where(
