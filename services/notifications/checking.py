@@ -23,8 +23,7 @@ _OPTIONAL: Final = frozenset({"reason"})
 def example(templates: Templates, template: str) -> dict[str, Any]:
     """A context as the facts make it."""
     if template == "digest":
-        items = [rendered_example(templates, name, "en") for name in ("reminder", "overdue")]
-        return {"messages": [{"subject": item.subject, "text": item.text} for item in items]} | NAMES
+        return {"messages": [], **NAMES}
     path = templates.folder / "examples" / f"{template}.json"
     loaded: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return {**loaded, **NAMES}
@@ -32,6 +31,9 @@ def example(templates: Templates, template: str) -> dict[str, Any]:
 
 def rendered_example(templates: Templates, template: str, locale: str) -> Rendered:
     """What a person would get; raises `NotRenderable`."""
+    if template == "digest":
+        items = [rendered_example(templates, name, locale) for name in ("reminder", "overdue")]
+        return templates.render_digest(items, locale, NAMES)
     return templates.render(template, locale, example(templates, template))
 
 

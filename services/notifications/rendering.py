@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_datetime, format_skeleton, get_timezone
+from babel.dates import format_date, format_datetime, format_skeleton, format_time, get_timezone
 from babel.numbers import format_currency
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, meta, pass_context
 from jinja2.runtime import Context
@@ -30,6 +30,10 @@ GIVEN: Final = frozenset({"tenant_name", "property_name", "today", "zone", "lang
 
 _AT_HOME: Final = {"en": "en_US", "es": "es_US"}
 """A language without a country is read as it is written where our tenants live."""
+
+_ISO: Final = re.compile(r"\b\d{4}-\d{2}(?P<day>-\d{2})?\b")
+_SPACES: Final = re.compile("[\u00a0\u202f]")
+"""What CLDR puts before AM; a text message has no letter for it."""
 
 _ROW: Final = re.compile(r"^ {2,}(?P<label>[^:\n]{1,60}): (?P<value>.+)$")
 
@@ -69,6 +73,7 @@ class Templates:
             "day": _day,
             "month": _month,
             "moment": _moment,
+            "dated": _dated,
             "rows": rows,
         }
         self._versions: dict[tuple[str, str], str] = {}
@@ -92,8 +97,14 @@ class Templates:
             raise NotRenderable(message) from error
 
     def render_digest(self, items: Sequence[Rendered], locale: str, values: Mapping[str, Any]) -> Rendered:
-        """Several messages to one person as one."""
-        return self.render("digest", locale, {**values, "messages": [asdict(item) for item in items]})
+        """Several messages to one person as one; what closes each of them is not said again and again."""
+        messages = [{"subject": item.subject, "text": self._without_foot(item.text)} for item in items]
+        return self.render("digest", locale, {**values, "messages": messages})
+
+    def _without_foot(self, text: str) -> str:
+        for foot in sorted(self.folder.glob("*/foot.txt")):
+            text = text.strip().removesuffix(foot.read_text(encoding="utf-8").strip())
+        return text.strip()
 
     def page(self, name: str, locale: str, values: Mapping[str, Any]) -> str:
         """A page that a browser shows."""
@@ -169,9 +180,8 @@ def money(context: Context, cents: int, currency: str = "USD") -> str:
 
 @pass_context
 def _day(context: Context, text: str) -> str:
-    """The day as "1 September 2026": no order of numbers that another country reads otherwise."""
-    locale, day = _locale_of(context), date.fromisoformat(str(text))
-    return format_date(day, "d MMMM y" if locale.language == "en" else "long", locale=locale)
+    """The day with its month in letters: no order of numbers that another country reads otherwise."""
+    return format_date(date.fromisoformat(str(text)), "long", locale=_locale_of(context))
 
 
 @pass_context
@@ -184,13 +194,25 @@ def _month(context: Context, period: str) -> str:
 
 
 @pass_context
+def _dated(context: Context, text: str) -> str:
+    """The same text with the days and months in it as its reader writes them."""
+    return _ISO.sub(
+        lambda found: _day(context, found[0]) if found["day"] else _month(context, found[0]), str(text)
+    )
+
+
+@pass_context
 def _moment(context: Context, instant: str) -> str:
-    """A moment on the clock at the property: "Tue 1 Sep, 4:30 PM"."""
+    """A moment on the clock at the property: "Tue, Sep 1, 4:30 PM", and in Spanish "mar 1 sept, 16:30"."""
     locale = _locale_of(context)
-    at = datetime.fromisoformat(str(instant))
     zone = get_timezone(str(context.get("zone") or "UTC"))
-    pattern = "EEE d MMM, h:mm a" if locale.language == "en" else "EEE d MMM, HH:mm"
-    return format_datetime(at, pattern, tzinfo=zone, locale=locale)
+    here = datetime.fromisoformat(str(instant)).astimezone(zone)
+    if (
+        locale.language != FALLBACK
+    ):  # "8:00 p.m." costs a text message of its own, and ends a sentence too early
+        return format_datetime(here, "EEE d MMM, HH:mm", locale=locale)
+    day = format_skeleton("MMMEd", here, locale=locale)
+    return _SPACES.sub(" ", f"{day}, {format_time(here, 'short', locale=locale)}")
 
 
 @dataclass(frozen=True, slots=True)

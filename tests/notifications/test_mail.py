@@ -55,3 +55,11 @@ def test_a_mail_that_can_be_ended_says_where_one_post_ends_it_and_another_says_n
     assert ending["List-Unsubscribe"] == f"<{link}>"
     assert ending["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert required["List-Unsubscribe"] is None
+
+
+def test_the_address_that_ends_a_mail_goes_out_whole_however_long_it_is() -> None:
+    link = f"https://notify.example.com/u/{'a' * 200}"
+
+    content = mail_bytes(replace(a_mail(), unsubscribe=link), SENDER)
+
+    assert f"\r\nList-Unsubscribe: <{link}>\r\n".encode() in content

@@ -29,7 +29,7 @@ def receipt(**fields: Any) -> dict[str, Any]:
 def test_an_invoice_says_what_is_owed_for_what_and_by_when() -> None:
     text = Templates().render("invoice", "en", invoice())
 
-    assert text.subject == "Invoice INV-2026-000123: $1,550.00 due 1 September 2026"
+    assert text.subject == "Invoice INV-2026-000123: $1,550.00 due September 1, 2026"
     for part in (text.text, text.html):
         for said in ("Ann Example", "September 2026", "2B", "Oak House", "Parking", "$50.00", "$1,550.00"):
             assert said in part

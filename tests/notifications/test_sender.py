@@ -24,7 +24,7 @@ async def test_a_queued_email_arrives_in_both_forms_under_its_own_id(office: Off
     assert message["To"] == "ann@example.com"
     assert message["Message-ID"] == f"<{row['id']}@propman.localhost>"
     assert message["Auto-Submitted"] == "auto-generated"
-    assert message["Subject"] == "Invoice INV-2026-000123: $1,550.00 due 1 September 2026"
+    assert message["Subject"] == "Invoice INV-2026-000123: $1,550.00 due September 1, 2026"
     assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
     assert (row["provider_message_id"], row["attempt_count"], row["last_error"]) == ("q-1", 1, None)
 

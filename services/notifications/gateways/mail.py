@@ -2,14 +2,29 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from email.headerregistry import Address
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, Policy
 from email.utils import format_datetime
 from typing import Final
 from uuid import UUID
 
-_POLICY: Final = SMTP.clone(cte_type="7bit")  # no server is too old for it
+from typing_extensions import override
+
+
+class _OneLine(UnstructuredHeader, BaseHeader):
+    """A header with an address of the web: no longer a link once it is folded or encoded (RFC 2369, 2047)."""
+
+    max_count = 1
+
+    @override
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+_HEADERS: Final = HeaderRegistry()
+_HEADERS.map_to_type("List-Unsubscribe", _OneLine)
+_POLICY: Final = SMTP.clone(cte_type="7bit", header_factory=_HEADERS)  # no server is too old for 7 bits
 
 
 class Unsendable(Exception):
