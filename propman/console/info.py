@@ -45,6 +45,8 @@ def _print(seen: Snapshot) -> None:
     _table(
         showing.SCHEDULE_COLUMNS, [showing.schedule_cells(row) for row in seen.schedules.rows], seen.schedules
     )
+    now = seen.alerts.at
+    _table(showing.ALERT_COLUMNS, [showing.alert_cells(row, now) for row in seen.alerts.rows], seen.alerts)
     say(f"As of {seen.services.at:%Y-%m-%d %H:%M:%S} UTC.")
     for problem in seen.problems:
         warning(problem)

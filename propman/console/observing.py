@@ -49,6 +49,7 @@ class Snapshot:
     queues: Panel
     schedules: Panel
     servers: Panel
+    alerts: Panel
     problems: list[str] = field(default_factory=list)
 
 
@@ -57,9 +58,9 @@ async def observe(clock: Clock | None = None) -> Snapshot:
     clock = clock or SystemClock()
     services, panels = await asyncio.gather(
         asyncio.gather(*(_service(name) for name in service_names())),
-        asyncio.gather(*(_panel(clock, look) for look in (_queues, _schedules, _nodes))),
+        asyncio.gather(*(_panel(clock, look) for look in (_queues, _schedules, _nodes, _alerts))),
     )
-    queues, schedules, nodes = panels
+    queues, schedules, nodes, alerts = panels
     now = clock.now()
     instances = Panel([row for look in services for row in look["instances"]], now)
     found = Snapshot(
@@ -67,6 +68,7 @@ async def observe(clock: Clock | None = None) -> Snapshot:
         instances=instances,
         queues=queues,
         schedules=schedules,
+        alerts=alerts,
         servers=Panel(
             [*nodes.rows, *(look["database"] for look in services if look["database"])], now, nodes.error
         ),
@@ -220,6 +222,17 @@ async def _schedules() -> Rows:
     return rows
 
 
+async def _alerts() -> Rows:
+    """What a watchdog found wrong and what is not over, where a service offers `open_alerts`."""
+    rows: Rows = []
+    for name in service_names():
+        open_alerts = getattr(app_module(name), "open_alerts", None)
+        if open_alerts is not None:
+            async with transactions_of(name) as transactions, transactions.engine.connect() as connection:
+                rows += await open_alerts(connection)
+    return rows
+
+
 async def _nodes() -> Rows:
     async with management(SystemSettings()) as api:
         found = await api.nodes()
@@ -249,9 +262,17 @@ def problems_of(seen: Snapshot) -> list[str]:
     found += [
         f"queue {row['queue']} has nobody who takes from it" for row in seen.queues.rows if _is_deaf(row)
     ]
-    found += [f"schedule {row['key']}: {row['flag']}" for row in seen.schedules.rows if row.get("flag")]
+    found += [f"{row['about']} {row['detail']}{_taken_on(row)}" for row in seen.alerts.rows]
+    # What the watchdog says already is not said twice.
+    said = {row["about"] for row in seen.alerts.rows}
+    flagged = (row for row in seen.schedules.rows if row.get("flag") and row["key"] not in said)
+    found += [f"schedule {row['key']}: {row['flag']}" for row in flagged]
     found += [f"{row['server']}: {row['alarm']} alarm" for row in seen.servers.rows if row["alarm"]]
     return found
+
+
+def _taken_on(row: dict[str, Any]) -> str:
+    return f" ({row['acknowledged_by']} sees to it)" if row["state"] == "acknowledged" else ""
 
 
 def _is_deaf(row: dict[str, Any]) -> bool:

@@ -1,5 +1,6 @@
 """The observer's figures as short cells: the same words in `info`, `memory` and `monitor`."""
 
+from datetime import datetime
 from typing import Any
 
 MEBIBYTE = 1024 * 1024
@@ -94,6 +95,15 @@ SCHEDULE_COLUMNS = ["schedule", "next", "last 20", "outcome", "last", "flag"]
 def schedule_cells(row: dict[str, Any]) -> list[str]:
     """One schedule."""
     return [row[name] or "-" for name in ("key", "next", "recent", "outcome", "last", "flag")]
+
+
+ALERT_COLUMNS = ["alert", "about", "since", "state", "detail"]
+
+
+def alert_cells(row: dict[str, Any], now: datetime) -> list[str]:
+    """One alert."""
+    since = duration((now - row["raised_at"]).total_seconds())
+    return [row["kind"], row["about"], since, row["state"], row["detail"]]
 
 
 INSTANCE_COLUMNS = ["service", "host", "pid", "state", "MiB", "start", "peak", "cpu%", "files", "up"]

@@ -1,5 +1,6 @@
 """What an operator sees of the schedules at a glance; `propman info` and `monitor` show it."""
 
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from services.scheduler.domain.occurrences import Occurrence
 from services.scheduler.domain.schedules import Schedule
 from services.scheduler.reporting import local_time, outcome_words
 from services.scheduler.store import SchedulerStore
+from services.scheduler.store.alerts import AlertStore
 
 RECENT: Final = 20
 MARKS: Final = {
@@ -45,6 +47,12 @@ async def overview(connection: AsyncConnection, now: datetime) -> list[dict[str,
         for schedule in await store.schedules()
         if schedule.state != "archived"
     ]
+
+
+async def open_alerts(connection: AsyncConnection) -> list[dict[str, Any]]:
+    """What the watchdog found wrong and what is not over; `propman info` and `monitor` show it."""
+    found = await AlertStore(connection).newest(also_resolved=False, limit=1_000)
+    return [asdict(alert) for alert in found]
 
 
 def _row(schedule: Schedule, last: Occurrence | None, recent: str, now: datetime) -> dict[str, Any]:

@@ -100,3 +100,19 @@ forgotten: Final = sa.Table(
     sa.Column("until", sa.DateTime(timezone=True), nullable=False),
 )
 """Up to which instant the history of a schedule was cleaned up."""
+
+alerts: Final = sa.Table(
+    "alerts",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("about", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("raised_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("acknowledged_at", sa.DateTime(timezone=True)),
+    sa.Column("acknowledged_by", sa.Text),
+    sa.Column("note", sa.Text),
+    sa.Column("resolved_at", sa.DateTime(timezone=True)),
+)

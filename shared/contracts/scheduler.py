@@ -85,5 +85,33 @@ class TriggerOutcome(Fact, subject="occurrence_id"):
     """The counts of each kind of thing, where the work was on several."""
 
 
+class AlertFact(Fact):
+    """What an alert of the watchdog is about. It names schedules and services, never people."""
+
+    alert_id: UUID
+    alert_kind: str
+    """Such as not_published or failed; `propman scheduler alerts --help` lists them."""
+    about: str
+    """The key of a schedule, or a service."""
+    detail: str
+    raised_at: Instant
+
+
+class AlertRaised(AlertFact, subject="alert_id"):
+    """Something is wrong that was well before; said once until it is over."""
+
+
+class AlertAcknowledged(AlertFact, subject="alert_id"):
+    """Somebody has seen to it; it goes on until nothing is wrong any more."""
+
+    acknowledged_at: Instant
+
+
+class AlertResolved(AlertFact, subject="alert_id"):
+    """It is well again, by whatever anybody did."""
+
+    resolved_at: Instant
+
+
 class CleanUp(CleaningStep, subject="occurrence_id"):
     """One more step of removing what is only history."""

@@ -65,6 +65,7 @@ def seen(*, services: int = 6, queues: int = 40, schedules: int = 8) -> Snapshot
         queues=Panel([a_queue(queue=f"queue-{number}", ready=number) for number in range(queues)], NOW),
         schedules=Panel([a_schedule(key=f"schedule-{number}") for number in range(schedules)], NOW),
         servers=Panel([], NOW),
+        alerts=Panel([], NOW),
     )
     found.problems.extend(problems_of(found))
     return found
@@ -73,7 +74,12 @@ def seen(*, services: int = 6, queues: int = 40, schedules: int = 8) -> Snapshot
 def nothing_seen() -> Snapshot:
     empty = Panel([], NOW)
     return Snapshot(
-        services=Panel([], NOW), instances=empty, queues=Panel([], NOW), schedules=empty, servers=empty
+        services=Panel([], NOW),
+        instances=empty,
+        queues=Panel([], NOW),
+        schedules=empty,
+        servers=empty,
+        alerts=empty,
     )
 
 
@@ -109,6 +115,7 @@ def test_a_panel_without_figures_says_why_and_the_others_stay() -> None:
         queues=Panel([], NOW, "The message broker cannot be reached"),
         schedules=found.schedules,
         servers=found.servers,
+        alerts=found.alerts,
     )
 
     text = draw(blind, View(), NOW, 100, 30)

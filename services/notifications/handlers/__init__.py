@@ -1,6 +1,14 @@
 """What notifications does on each message. The rules are in domain/, the sending is in sender.py."""
 
-from services.notifications.handlers import billing, contacts, hooks, telling, weather, work_orders
+from services.notifications.handlers import (
+    billing,
+    contacts,
+    hooks,
+    operations,
+    telling,
+    weather,
+    work_orders,
+)
 from services.notifications.handlers.billing import announce_invoices, send_receipts
 from services.notifications.handlers.contacts import keep_contacts, keep_leases, keep_property
 from services.notifications.handlers.telling import tell
@@ -10,13 +18,13 @@ from shared.contracts.notifications import CleanUp
 from shared.messaging.router import Router
 
 router = Router("notifications")
-router.include(contacts.router, billing.router, weather.router, work_orders.router)
+router.include(contacts.router, billing.router, weather.router, work_orders.router, operations.router)
 router.include(cleaning_router("notifications", CleanUp, SWEEPS))
 
 
 def events() -> list[str]:
     """Everything that groups of the office can subscribe to."""
-    news = (billing.router, weather.router, work_orders.router)
+    news = (billing.router, weather.router, work_orders.router, operations.router)
     facts = [item.topic.split(".")[1] for known in news for item in known.subscriptions]
     return sorted({*facts, telling.UNREACHABLE, hooks.TO_REVIEW})
 

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.domain.occurrences import UNNAMED
-from services.scheduler.schema import forgotten, occurrences
+from services.scheduler.schema import alerts, forgotten, occurrences
 from shared.cleaning import HORIZON
 from shared.sweeping import Sweep, key_of
 
@@ -72,5 +72,12 @@ SWEEPS: Final = (
         failure=occurrences.c.state.in_(["failed", "partial", "timed_out", "missed"]),
         floor=HORIZON,
         remove=_forget,
+    ),
+    Sweep(
+        kind="alerts",
+        table=alerts,
+        old=lambda before: alerts.c.raised_at < before,
+        needed=lambda before: sa.func.coalesce(alerts.c.resolved_at >= before, sa.true()),
+        failure=sa.true(),
     ),
 )

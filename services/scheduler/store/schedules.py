@@ -252,6 +252,44 @@ class SchedulerStore:
             found.setdefault(key, []).append(state)
         return found
 
+    async def recent_runs(self, each: int) -> dict[str, list[Occurrence]]:
+        """The last runs of each schedule that were announced for real, newest first, by its key."""
+        place = sa.func.row_number().over(
+            partition_by=occurrences.c.schedule_key,
+            order_by=[occurrences.c.created_at.desc(), occurrences.c.scheduled_for.desc()],
+        )
+        announced = sa.select(occurrences.c.id, place.label("place")).where(
+            occurrences.c.state.not_in(["missed", "skipped", "queued"]),
+            ~occurrences.c.dry_run,
+            occurrences.c.schedule_id.is_not(None),
+        )
+        ranked = announced.subquery()
+        query = (
+            sa.select(occurrences)
+            .join(ranked, ranked.c.id == occurrences.c.id)
+            .where(ranked.c.place <= each)
+            .order_by(ranked.c.place)
+        )
+        found: dict[str, list[Occurrence]] = {}
+        for occurrence in await self._with_reports((await self._connection.execute(query)).all()):
+            found.setdefault(occurrence.schedule_key, []).append(occurrence)
+        return found
+
+    async def last_successes(self) -> dict[str, datetime]:
+        """When each schedule last succeeded, by its key."""
+        query = (
+            sa.select(occurrences.c.schedule_key, sa.func.max(occurrences.c.finished_at))
+            .where(occurrences.c.state.in_(["succeeded", "succeeded_late"]), ~occurrences.c.dry_run)
+            .group_by(occurrences.c.schedule_key)
+        )
+        rows = await self._connection.execute(query)
+        return {row.schedule_key: row[1] for row in rows}
+
+    async def written(self) -> dict[str, tuple[datetime, datetime]]:
+        """When each schedule was made and when it was last written, by its key."""
+        query = sa.select(schedules.c.key, schedules.c.created_at, schedules.c.updated_at)
+        return {key: (made, changed) for key, made, changed in await self._connection.execute(query)}
+
     async def record_report(self, occurrence_id: UUID, report: Report, *, now: datetime) -> None:
         """Keep what a consumer said; of two reports the later-finished one counts, in whichever order."""
         values = asdict(report) | {

@@ -1,0 +1,246 @@
+"""The watchdog: looks at the schedules and at the scheduler itself, and keeps the alerts true.
+
+It runs beside the due loop in every replica, and apart from them as `propman scheduler watchdog`, where it
+also notices that no replica runs. However many there are, one acts at a time.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Final, get_args
+
+import structlog
+
+from services.scheduler.domain.alerts import IN_WORDS, Alert, Changes, Finding, Kind, compare
+from services.scheduler.domain.catch_up import Timetable, next_after
+from services.scheduler.domain.schedules import Schedule
+from services.scheduler.domain.watching import LATE, Deaf, Watched, judge
+from services.scheduler.gateways.queues import BrokerSilent, queues_without_consumer
+from services.scheduler.store import SchedulerStore
+from services.scheduler.store.alerts import AlertStore
+from services.scheduler.timetables import timetable_of
+from services.scheduler.triggers import known_triggers
+from shared import heartbeats
+from shared.clock import SystemClock
+from shared.contracts.scheduler import AlertAcknowledged, AlertRaised, AlertResolved
+from shared.identity import new_id
+from shared.messaging.errors import describe
+from shared.messaging.naming import queue_for
+from shared.messaging.transaction import Transactions, Tx, command_envelope
+
+PERIOD: Final = 15.0
+"""Seconds between two looks."""
+
+RUNS: Final = 30
+"""So many runs of each schedule are looked at."""
+
+INSTANTS: Final = 5
+"""Over so many instants to come the longest period of a schedule is looked for."""
+
+MOST_SKEW: Final = timedelta(seconds=2)
+MOST_LAG: Final = timedelta(seconds=60)
+SCHEDULER: Final = "scheduler"
+
+DeafLook = Callable[[Collection[Deaf]], Awaitable[set[Deaf]]]
+"""Which of these consumers take nothing from the queue of the trigger; raises `BrokerSilent`."""
+
+log = structlog.get_logger()
+
+
+async def watch(tx: Tx, deaf: set[Deaf] | None = None) -> Changes:
+    """Look once, raise what is new and resolve what is over; `deaf` is None where the broker is silent."""
+    findings = await schedule_findings(tx, deaf or set()) + await scheduler_findings(tx)
+    judged = set(get_args(Kind))
+    if deaf is None:
+        judged.discard("not_started")
+    if any(finding.kind == "scheduler_stalled" for finding in findings):
+        # One cause and one alert: what was not published because nobody is there is not said once more.
+        findings = [finding for finding in findings if finding.kind != "not_published"]
+        judged.discard("not_published")
+    return await keep(tx, findings, judged)
+
+
+async def keep(tx: Tx, findings: Iterable[Finding], judged: Collection[Kind]) -> Changes:
+    """Make the open alerts what the findings say, and publish what is different."""
+    store = AlertStore(tx.connection)
+    changes = compare(findings, await store.open(), judged=judged, now=tx.at)
+    for alert in await store.add(changes.raised, tx.at):
+        log.warning("alert_raised", kind=alert.kind, about=alert.about, detail=alert.detail)
+        tx.emit(AlertRaised(**_said(alert)))
+    await store.save([*changes.seen, *changes.resolved])
+    for alert in changes.resolved:
+        log.info("alert_resolved", kind=alert.kind, about=alert.about)
+        tx.emit(AlertResolved(**_said(alert), resolved_at=tx.at))
+    return changes
+
+
+async def acknowledge(tx: Tx, alert: Alert, *, by: str, note: str | None) -> Alert:
+    """Somebody has seen to an alert; saying so again changes nothing but the note."""
+    changed = replace(
+        alert,
+        state="acknowledged",
+        acknowledged_at=alert.acknowledged_at or tx.at,
+        acknowledged_by=alert.acknowledged_by or by,
+        note=note or alert.note,
+    )
+    await AlertStore(tx.connection).save([changed])
+    if alert.state == "raised":
+        tx.emit(AlertAcknowledged(**_said(changed), acknowledged_at=tx.at))
+    return changed
+
+
+def _said(alert: Alert) -> dict[str, object]:
+    return {
+        "alert_id": alert.id,
+        "alert_kind": alert.kind,
+        "about": alert.about,
+        "detail": alert.detail,
+        "raised_at": alert.raised_at,
+    }
+
+
+async def schedule_findings(tx: Tx, deaf: Collection[Deaf]) -> list[Finding]:
+    """What is wrong with the schedules."""
+    store = SchedulerStore(tx.connection)
+    written, runs = await store.written(), await store.recent_runs(RUNS)
+    successes = await store.last_successes()
+    found: list[Finding] = []
+    for schedule in await store.schedules():
+        made, changed = written[schedule.key]
+        timetable = _timetable(schedule)
+        watched = Watched(
+            schedule=schedule,
+            since=made,
+            history=runs.get(schedule.key, []),
+            last_success_at=successes.get(schedule.key),
+            due_at=_due_at(schedule, timetable, changed),
+            period=_period(timetable, tx.at),
+            fits=_fits(schedule, timetable),
+        )
+        found += judge(watched, tx.at, deaf)
+    return found
+
+
+def _timetable(schedule: Schedule) -> Timetable | None:
+    """What its definition says; None where it cannot be read, or follows zones that are not its own."""
+    if str(schedule.spec.get("timezone", "")).startswith("@"):
+        return None
+    try:
+        return timetable_of(schedule.spec, schedule.rules)
+    except ValueError:
+        return None
+
+
+def _due_at(schedule: Schedule, timetable: Timetable | None, changed: datetime) -> datetime | None:
+    """The first instant after it was last written, by the definition, or what it says itself if earlier."""
+    by_definition = next_after(timetable, changed) if timetable else None
+    said = (schedule.next_run_at, by_definition)
+    return min((moment for moment in said if moment is not None), default=None)
+
+
+def _period(timetable: Timetable | None, now: datetime) -> timedelta | None:
+    instants: list[datetime] = []
+    following = next_after(timetable, now) if timetable else None
+    while timetable and following is not None and len(instants) < INSTANTS:
+        instants.append(following)
+        following = next_after(timetable, following)
+    return max((later - earlier for earlier, later in pairwise(instants)), default=None)
+
+
+def _fits(schedule: Schedule, timetable: Timetable | None) -> bool:
+    if timetable is None or schedule.next_run_at is None:
+        return True
+    return next_after(timetable, schedule.next_run_at - timedelta(microseconds=1)) == schedule.next_run_at
+
+
+async def scheduler_findings(tx: Tx) -> list[Finding]:
+    """What is wrong with the scheduler as a whole."""
+    store = AlertStore(tx.connection)
+    found: list[tuple[Kind, str]] = []
+    if gone := await _nobody_runs(tx):
+        found.append(("scheduler_stalled", gone))
+    # The machine's clock, also where time is simulated: it is the machines that must agree.
+    skew = abs(SystemClock().now() - await store.database_time())
+    if skew > MOST_SKEW:
+        found.append(("clock_skew", f"by {skew.total_seconds():.1f} s"))
+    oldest = await store.oldest_in_outbox()
+    if oldest is not None and tx.at - oldest > MOST_LAG:
+        found.append(("outbox_lag", f"the oldest since {oldest:%Y-%m-%d %H:%M} UTC"))
+    if count := await store.dead_letters():
+        found.append(("dead_letters", f"{count}, see `propman dead-letters list`"))
+    return [Finding(kind, SCHEDULER, f"{IN_WORDS[kind]}: {detail}") for kind, detail in found]
+
+
+async def _nobody_runs(tx: Tx) -> str | None:
+    """Since when no replica has said a word, where that is too long."""
+    rows = await heartbeats.heard(tx.connection)
+    if any(heartbeats.is_alive(row, tx.at) for row in rows):
+        return None
+    last = max((row["seen_at"] for row in rows), default=None)
+    if last is None:
+        return "none has been heard of"
+    return None if tx.at - last < LATE else f"the last was heard of at {last:%Y-%m-%d %H:%M} UTC"
+
+
+async def asked(transactions: Transactions) -> set[Deaf]:
+    """Every pair of trigger and consumer that some schedule counts on."""
+    async with transactions.engine.connect() as connection:
+        schedules = await SchedulerStore(connection).schedules()
+    return {Deaf(consumer, item.trigger) for item in schedules for consumer in item.expected}
+
+
+def broker_look(url: str) -> DeafLook:
+    """Asks the broker which consumers take nothing."""
+
+    async def look(pairs: Collection[Deaf]) -> set[Deaf]:
+        contracts = known_triggers()
+        names = {
+            queue_for(pair.consumer, contracts[pair.trigger]): pair
+            for pair in pairs
+            if pair.trigger in contracts
+        }
+        return {names[name] for name in await queues_without_consumer(url, names)}
+
+    return look
+
+
+class Watchdog:
+    """Looks every few seconds until it is stopped."""
+
+    def __init__(self, transactions: Transactions, look: DeafLook, *, every: float = PERIOD) -> None:
+        """Watches the scheduler's database; `look` asks the broker."""
+        self._transactions = transactions
+        self._look = look
+        self._every = every
+        self._stopped = asyncio.Event()
+
+    async def run(self) -> None:
+        """Look until stopped. The first look waits too: who starts with us has not said a word yet."""
+        while not await self._told_to_stop():
+            try:
+                await self.look_once()
+            except Exception as error:  # noqa: BLE001 - nothing may end the watching; the next look finds out
+                log.warning("watch_failed", error=describe(error))
+
+    def stop(self) -> None:
+        """Return from `run`."""
+        self._stopped.set()
+
+    async def look_once(self) -> Changes | None:
+        """One look; None where another watchdog is at it."""
+        deaf: set[Deaf] | None = None
+        with suppress(BrokerSilent):
+            deaf = await self._look(await asked(self._transactions))
+        async with self._transactions.begin(command_envelope("scheduler.watch", new_id())) as tx:
+            if not await AlertStore(tx.connection).take_turn():
+                return None
+            return await watch(tx, deaf)
+
+    async def _told_to_stop(self) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._every):
+                await self._stopped.wait()
+        return self._stopped.is_set()

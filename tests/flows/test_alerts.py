@@ -1,0 +1,130 @@
+"""From what is wrong with a schedule to the operators' mailbox: once when it begins, once when it is over."""
+
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+import sqlalchemy as sa
+
+from services.notifications.handlers import router
+from services.notifications.rendering import Templates
+from services.notifications.schema import contacts, deliveries, notifications
+from services.notifications.store import groups
+from services.notifications.texting import rendered_row
+from services.scheduler.watching import Watchdog
+from shared.contracts.base import Message
+from shared.contracts.scheduler import AlertRaised, AlertResolved
+from shared.messaging.transaction import Transactions
+from tests.scheduler.driver import Scheduler, SetClock
+from tests.support.databases import TestDatabases
+from tests.support.messages import deliver, emitted
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture
+async def scheduler(databases: TestDatabases) -> AsyncIterator[Scheduler]:
+    clock = SetClock()
+    async with databases.transactions("scheduler", clock) as transactions:
+        yield Scheduler(transactions, clock)
+
+
+@pytest.fixture
+async def desk(databases: TestDatabases) -> AsyncIterator[Transactions]:
+    """Notifications, with a group of operators who subscribed to alerts."""
+    async with databases.transactions("notifications") as transactions:
+        async with transactions.engine.begin() as connection:
+            group = await groups.add_group(connection, "Operators", transactions.clock.now())
+            assert group is not None
+            for name, locale in (("Ana", "en"), ("Beatriz", "es")):
+                person = await groups.add_contact(
+                    connection,
+                    transactions.clock.now(),
+                    name=name,
+                    email=f"{name.lower()}@example.com",
+                    locale=locale,
+                )
+                await groups.add_member(connection, group, person)
+            for event in ("alert_raised", "alert_resolved"):
+                await groups.subscribe(connection, group, event, ["email"])
+        yield transactions
+
+
+async def look_and_tell(scheduler: Scheduler, desk: Transactions) -> None:
+    """A look, and everything that was ever said goes to notifications again, as a relay might send it."""
+
+    async def nobody_is_deaf(_pairs: object) -> set[object]:
+        return set()
+
+    await Watchdog(scheduler.transactions, nobody_is_deaf).look_once()  # type: ignore[arg-type]
+    kinds: Sequence[type[Message]] = (AlertRaised, AlertResolved)
+    for topic, said in await emitted(scheduler.transactions):
+        for kind in kinds:
+            if topic == kind.topic:
+                await deliver(desk, router, kind.model_validate(said))
+
+
+async def mails(desk: Transactions) -> list[tuple[str, str]]:
+    """Address and subject of what the operators are sent, in the order of the alphabet."""
+    query = (
+        sa.select(
+            deliveries.c.address,
+            notifications.c.template,
+            notifications.c.context,
+            contacts.c.locale,
+            contacts.c.name.label("tenant_name"),
+            sa.literal("").label("property_name"),
+            sa.null().label("zone"),
+        )
+        .join(notifications, notifications.c.id == deliveries.c.notification_id)
+        .join(contacts, contacts.c.tenant_id == deliveries.c.tenant_id)
+        .where(deliveries.c.channel == "email")
+    )
+    async with desk.engine.connect() as connection:
+        rows = [row._asdict() for row in await connection.execute(query)]
+    texts = Templates()
+    return sorted((row["address"], rendered_row(texts, row, desk.clock.now()).subject) for row in rows)
+
+
+async def test_operators_are_mailed_once_when_it_begins_and_once_when_it_is_over(
+    scheduler: Scheduler, desk: Transactions
+) -> None:
+    await scheduler.add(cron="0 9 * * *")
+    scheduler.clock.advance(days=2)
+    for _ in range(2):
+        await look_and_tell(scheduler, desk)
+    assert await mails(desk) == [
+        ("ana@example.com", "Something is wrong: scheduler, announces nothing"),
+        ("beatriz@example.com", "Algo va mal: scheduler, no anuncia nada"),
+    ]
+
+    await alive(scheduler)
+    await scheduler.round()
+    await relayed(scheduler)
+    for _ in range(2):
+        await look_and_tell(scheduler, desk)
+
+    assert await mails(desk) == [
+        ("ana@example.com", "Something is wrong: scheduler, announces nothing"),
+        ("ana@example.com", "Well again: scheduler, announces nothing"),
+        ("beatriz@example.com", "Algo va mal: scheduler, no anuncia nada"),
+        ("beatriz@example.com", "Resuelto: scheduler, no anuncia nada"),
+    ]
+
+
+async def alive(scheduler: Scheduler) -> None:
+    """A scheduler's process says that it runs."""
+    statement = sa.text(
+        "insert into instances values (gen_random_uuid(), 'scheduler', 'h', 1, '1', 1, 'running',"
+        " :at, :at, 1, 1, 1, 0, 1, 0, 0, 0)"
+    )
+    async with scheduler.transactions.engine.begin() as connection:
+        await connection.execute(statement, {"at": scheduler.clock.now()})
+
+
+async def relayed(scheduler: Scheduler) -> None:
+    """The triggers are published; what alerts said stays to be said again."""
+    async with scheduler.transactions.engine.begin() as connection:
+        await connection.execute(sa.text("delete from outbox where topic not like '%alert%'"))
+        await connection.execute(
+            sa.text("update outbox set occurred_at = :at"), {"at": scheduler.clock.now()}
+        )
