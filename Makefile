@@ -56,6 +56,7 @@ docs: $(STAMP) ## Write the services' AsyncAPI and OpenAPI documents anew
 	  $(BIN)/propman "$$service" asyncapi >"$$file.new" && mv "$$file.new" "$$file" || exit 1; \
 	done
 	@$(BIN)/propman billing openapi >docs/openapi/billing.json
+	@$(BIN)/propman leasing openapi >docs/openapi/leasing.json
 	@$(BIN)/propman notifications openapi >docs/openapi/notifications.json
 
 lock: $(STAMP) ## Resolve the dependencies again (UPGRADE=1 for newer versions)

@@ -3,6 +3,7 @@
 from services.leasing.handlers import router
 from services.leasing.verbs import (
     leases,
+    openapi,
     portfolio,
     properties,
     signing,
@@ -18,6 +19,7 @@ app = service_app("leasing", "Properties, units, tenants, the leases that bind t
 add_messaging_commands(app, router)
 
 portfolio.add_to(app)
+openapi.add_to(app)
 signing_overview.add_to(app, signing.app)
 for noun in (properties.app, units.app, tenants.app, leases.app, signing.app, work_orders.app):
     app.add_typer(noun)

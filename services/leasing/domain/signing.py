@@ -129,6 +129,12 @@ def state_at(link: Link, at: datetime) -> LinkState:
     return "expired" if link.state == "pending" and link.expires_at <= at else link.state
 
 
+def may_ask(held: Held, at: datetime) -> bool:
+    """Whether another link could be of use: this one is dead, and nobody signed for its signer on paper."""
+    dead = state_at(held.link, at) in {"expired", "replaced", "revoked"}
+    return dead and held.signer.signed_at is None and held.request.state in {"out", "revoked"}
+
+
 def reminders_of(
     issued_at: datetime, expires_at: datetime, before: Iterable[timedelta]
 ) -> tuple[datetime, ...]:

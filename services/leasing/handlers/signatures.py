@@ -1,6 +1,5 @@
 """A signer signs, or asks for another link."""
 
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,6 +12,7 @@ from services.leasing.domain.signing import (
     LinkIsClosed,
     ReadSomethingElse,
     checked_evidence,
+    may_ask,
     state_at,
 )
 from services.leasing.handlers import signing_facts as facts
@@ -52,12 +52,6 @@ async def ask_for_link(tx: Tx, link_id: UUID) -> bool:
         return False
     tx.emit(facts.about(SigningLinkWanted, held, state=state, wanted_at=tx.at))
     return True
-
-
-def may_ask(held: Held, at: datetime) -> bool:
-    """Whether another link could be of use: this one is dead, and nobody signed for its signer on paper."""
-    dead = state_at(held.link, at) in {"expired", "replaced", "revoked"}
-    return dead and held.signer.signed_at is None and held.request.state in {"out", "revoked"}
 
 
 async def _held(connection: AsyncConnection, link_id: UUID) -> Held:
