@@ -5,11 +5,14 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from services.scheduler.announcing import announce, due_occurrence, occurrence_id
 from services.scheduler.definitions import InvalidSchedule
 from services.scheduler.domain.catch_up import Announced, next_after
 from services.scheduler.domain.occurrences import Occurrence, State
 from services.scheduler.domain.schedules import Schedule
+from services.scheduler.following import parts_of
 from services.scheduler.store import SchedulerStore
 from services.scheduler.timetables import timetable_of
 from shared.identity import new_id
@@ -27,6 +30,7 @@ class Gap:
     """An instant of a range, and what is known of it: the best that any run of it came to."""
 
     scheduled_for: datetime
+    zone: str
     state: State | None
     reason: str | None
     forgotten: bool = False
@@ -39,26 +43,33 @@ class Gap:
 
 
 async def instants_between(
-    store: SchedulerStore, schedule: Schedule, after: datetime, until: datetime
+    connection: AsyncConnection, schedule: Schedule, after: datetime, until: datetime
 ) -> list[Gap]:
     """The instants in (after, until] with what came of each; raises `InvalidSchedule` for too many."""
-    timetable = timetable_of(schedule.spec, schedule.rules)
+    store = SchedulerStore(connection)
+    cleaned = await store.forgotten_until(schedule.id)
+    gaps: list[Gap] = []
+    for part in await parts_of(connection, schedule):
+        found = _instants(part, after, until, most=MOST - len(gaps))
+        known = await store.states_between(schedule.id, after, until, zone=part.next_zone)
+        for instant in found:
+            runs = known.get(instant, [])
+            state, reason = next((run for run in runs if run[0] in DONE), runs[-1] if runs else (None, None))
+            forgotten = not runs and cleaned is not None and instant <= cleaned
+            gaps.append(Gap(instant, part.time_zone, state, reason, forgotten=forgotten))
+    return sorted(gaps, key=lambda gap: (gap.scheduled_for, gap.zone))
+
+
+def _instants(part: Schedule, after: datetime, until: datetime, *, most: int) -> list[datetime]:
+    timetable = timetable_of(part.spec, part.rules)
     found: list[datetime] = []
     moment = next_after(timetable, after)
     while moment is not None and moment <= until:
-        if len(found) == MOST:
+        if len(found) == most:
             raise InvalidSchedule(f"there are more than {MOST} instants between; give a shorter range")
         found.append(moment)
         moment = next_after(timetable, moment)
-    known = await store.states_between(schedule.id, after, until)
-    cleaned = await store.forgotten_until(schedule.id)
-    gaps = []
-    for instant in found:
-        runs = known.get(instant, [])
-        state, reason = next((run for run in runs if run[0] in DONE), runs[-1] if runs else (None, None))
-        forgotten = not runs and cleaned is not None and instant <= cleaned
-        gaps.append(Gap(instant, state, reason, forgotten=forgotten))
-    return gaps
+    return found
 
 
 async def backfill(tx: Tx, schedule: Schedule, gaps: list[Gap], *, by: str | None) -> UUID:
@@ -67,15 +78,14 @@ async def backfill(tx: Tx, schedule: Schedule, gaps: list[Gap], *, by: str | Non
     Lock the schedule before `gaps` are read, so that two backfills of one range do not both find them.
     """
     backfill_id = new_id()
-    for gap in sorted(gaps, key=lambda item: item.scheduled_for):
-        await announce(tx, _occurrence(schedule, gap, backfill_id, by=by, at=tx.at))
+    parts = {part.time_zone: part for part in await parts_of(tx.connection, schedule)}
+    for gap in sorted(gaps, key=lambda item: (item.scheduled_for, item.zone)):
+        await announce(tx, _occurrence(parts[gap.zone], gap, backfill_id, by=by, at=tx.at))
     return backfill_id
 
 
-def _occurrence(
-    schedule: Schedule, gap: Gap, backfill_id: UUID, *, by: str | None, at: datetime
-) -> Occurrence:
-    one = due_occurrence(schedule, Announced(gap.scheduled_for), at=at)
+def _occurrence(part: Schedule, gap: Gap, backfill_id: UUID, *, by: str | None, at: datetime) -> Occurrence:
+    one = due_occurrence(part, Announced(gap.scheduled_for), at=at)
     seq = str(backfill_id)
-    identity = occurrence_id(schedule.id, one.zone, gap.scheduled_for, "backfill", seq)
+    identity = occurrence_id(part.id, one.zone, gap.scheduled_for, "backfill", seq)
     return replace(one, id=identity, origin="backfill", seq=seq, requested_by=by)

@@ -5,16 +5,19 @@ from typing import Annotated
 import typer
 
 from services.scheduler.asking import refusals
+from services.scheduler.domain.zones import cursor_of
+from services.scheduler.following import parts_of
 from services.scheduler.handlers import router
 from services.scheduler.reporting import (
     local_time,
+    no_runs,
     occurrence_document,
     outcome_words,
     schedule_document,
     schedule_record,
 )
 from services.scheduler.spec_words import spec_in_words
-from services.scheduler.timetables import upcoming
+from services.scheduler.timetables import coming
 from services.scheduler.triggers import spoken_name
 from services.scheduler.verbs import alerts, backfills, cleaning, controls, defining, previewing
 from services.scheduler.verbs.opening import KeyArgument, looking, the_schedule
@@ -83,10 +86,12 @@ async def show(key: KeyArgument, as_json: JsonOption = False) -> None:
     async with looking() as (store, _now):
         schedule = await the_schedule(store, key)
         last = next(iter(await store.history(key, 1)), None)
+        parts = await parts_of(store.connection, schedule) if schedule.follows_properties else []
+    cursors = [cursor_of(part) for part in parts]
     if as_json:
-        print_json(schedule_document(schedule, last))
+        print_json(schedule_document(schedule, last, cursors))
         return
-    print_record(schedule_record(schedule, last))
+    print_record(schedule_record(schedule, last, cursors))
 
 
 @app.command()
@@ -108,12 +113,13 @@ async def history(
         print_json([occurrence_document(occurrence) for occurrence in found])
         return
     print_table(
-        ["occurrence", "schedule", "scheduled for", "origin", "stands for", "outcome"],
+        ["occurrence", "schedule", "scheduled for", "zone", "origin", "stands for", "outcome"],
         [
             [
                 item.id,
                 item.schedule_key,
                 local_time(item.scheduled_for, item.zone),
+                item.zone,
                 item.origin,
                 item.coalesced,
                 outcome_words(item),
@@ -134,14 +140,16 @@ async def next_runs(key: KeyArgument, count: CountOption = 5, as_json: JsonOptio
     """
     async with looking() as (store, now):
         schedule = await the_schedule(store, key)
+        parts = await parts_of(store.connection, schedule)
     with refusals():
-        coming = upcoming(schedule, now, count)
+        runs = coming(parts, now, count)
     if schedule.state == "paused":
         say(f"{key} is paused: these are the times it would run.")
     if as_json:
-        print_json(coming)
+        print_json([moment for moment, _ in runs])
         return
     print_table(
-        ["local", "utc"],
-        [[local_time(moment, schedule.time_zone), local_time(moment, "UTC")] for moment in coming],
+        ["local", "zone", "utc"],
+        [[local_time(moment, zone), zone, local_time(moment, "UTC")] for moment, zone in runs],
+        empty=no_runs(schedule),
     )

@@ -7,11 +7,12 @@ from typing import Any, Final, Literal
 
 from services.scheduler.announcing import carry_out
 from services.scheduler.definitions import InvalidSchedule, edited
-from services.scheduler.domain.catch_up import Arrears, arrears, next_after
+from services.scheduler.domain.catch_up import next_after
 from services.scheduler.domain.decisions import Decision, Reason, decide
 from services.scheduler.domain.rules import Rules
-from services.scheduler.domain.schedules import Schedule
-from services.scheduler.store import SchedulerStore
+from services.scheduler.domain.schedules import Schedule, State
+from services.scheduler.following import align, missed_so_far, parts_of, put_together
+from services.scheduler.store import SchedulerStore, ZoneStore
 from services.scheduler.timetables import runs_next_at, timetable_of
 from shared.messaging.transaction import Tx
 
@@ -36,8 +37,14 @@ async def edit(tx: Tx, schedule: Schedule, change: Change) -> Schedule:
     if schedule.state == "archived":
         raise InvalidSchedule(f"{schedule.key} is archived; resume it first")
     changed = edited(schedule, now=tx.at, spec=change.spec, payload=change.payload, rules=change.rules)
+    parts = await parts_of(tx.connection, schedule)
+    runs = {part.time_zone: part.runs for part in parts}
     if schedule.state in {"active", "paused"}:
-        changed = replace(changed, runs=schedule.runs + (await _settle_arrears(tx, schedule)).runs)
+        for part in parts:
+            runs[part.time_zone] += (await _settle_arrears(tx, part, schedule.state)).runs
+        changed = replace(changed, runs=schedule.runs + sum(runs.values()) - sum(part.runs for part in parts))
+    await ZoneStore(tx.connection).drop_cursors(schedule.id)
+    changed = await align(tx, changed, runs=runs)
     await SchedulerStore(tx.connection).save_schedule(changed, now=tx.at)
     return changed
 
@@ -54,17 +61,26 @@ async def pause(
     await SchedulerStore(tx.connection).save_schedule(paused, now=tx.at)
 
 
-async def resume(tx: Tx, schedule: Schedule, *, catch_up: AfterPause = "skip") -> tuple[Schedule, Decision]:
+async def resume(tx: Tx, schedule: Schedule, *, catch_up: AfterPause = "skip") -> tuple[Schedule, int]:
     """Run again, from the next instant on; of those that passed none, the latest or all are announced.
 
-    Each that is not is kept as missed. A schedule that runs as it should is left alone.
+    Each that is not is kept as missed. A schedule that runs as it should is left alone. Says how many
+    are announced.
     """
     if schedule.state == "active":
-        return schedule, Decision((), None, ())
-    decision = await _settle_arrears(tx, schedule, catch_up=catch_up)
+        return schedule, 0
+    if schedule.state == "archived":
+        schedule = replace(schedule, defined_at=tx.at)  # zones that came meanwhile owe it nothing
+    schedule = replace(await align(tx, schedule), state=schedule.state)
+    parts, announced = [], 0
+    for part in await parts_of(tx.connection, schedule):
+        decision = await _settle_arrears(tx, part, schedule.state, catch_up=catch_up)
+        announced += decision.runs
+        following = next_after(timetable_of(part.spec, part.rules), tx.at)
+        parts.append(runs_next_at(replace(part, runs=part.runs + decision.runs), following))
     resumed = replace(
-        schedule,
-        runs=schedule.runs + decision.runs,
+        await put_together(tx, schedule, parts),
+        runs=schedule.runs + announced,
         error_count=0,
         last_error=None,
         retry_at=None,
@@ -72,35 +88,27 @@ async def resume(tx: Tx, schedule: Schedule, *, catch_up: AfterPause = "skip") -
         paused_reason=None,
         paused_until=None,
     )
-    following = next_after(timetable_of(schedule.spec, schedule.rules), tx.at)
-    resumed = runs_next_at(resumed, following)
     await SchedulerStore(tx.connection).save_schedule(resumed, now=tx.at)
-    return resumed, decision
+    return resumed, announced
 
 
 async def archive(tx: Tx, schedule: Schedule) -> None:
     """Never announce a schedule again; it and its history stay, and `resume` brings it back."""
     store = SchedulerStore(tx.connection)
     await store.drop_queued(schedule.id, reason="archived", now=tx.at)
-    gone = replace(schedule, state="archived", next_run_at=None, delay=timedelta())
+    await ZoneStore(tx.connection).drop_cursors(schedule.id)
+    gone = replace(schedule, state="archived", next_run_at=None, next_zone=None, delay=timedelta())
     await store.save_schedule(gone, now=tx.at)
 
 
-def missed_so_far(schedule: Schedule, now: datetime) -> Arrears:
-    """What has come due of a schedule, also what jitter would still put off: none of it may get lost."""
-    if schedule.next_run_at is None or schedule.next_run_at > now:
-        return Arrears((), 0, None, schedule.next_run_at)
-    return arrears(timetable_of(schedule.spec, schedule.rules), first=schedule.next_run_at, now=now)
-
-
-async def _settle_arrears(tx: Tx, schedule: Schedule, *, catch_up: AfterPause = "skip") -> Decision:
+async def _settle_arrears(tx: Tx, part: Schedule, state: State, *, catch_up: AfterPause = "skip") -> Decision:
     """Announce what had come due, by the schedule's own rules or, where it did not run, as somebody says."""
-    rules = schedule.rules
-    if schedule.state != "active":
+    rules = part.rules
+    if state != "active":
         rules = replace(rules, catch_up=catch_up, catch_up_window=_WITHOUT_LIMIT, grace=_NEVER_ON_TIME)
-    slot = await SchedulerStore(tx.connection).slot(schedule.id, tx.at)
-    due = missed_so_far(schedule, tx.at)
-    decision = decide(due, now=tx.at, rules=rules, runs=schedule.runs, slot=slot)
+    slot = await SchedulerStore(tx.connection).slot(part.id, tx.at, zone=part.next_zone)
+    due = missed_so_far(part, tx.at)
+    decision = decide(due, now=tx.at, rules=rules, runs=part.runs, slot=slot)
     reasons: dict[str, Reason] = {"paused": "paused", "error": "held_back"}
-    await carry_out(tx, schedule, decision, missed_because=reasons.get(schedule.state))
+    await carry_out(tx, part, decision, missed_because=reasons.get(state))
     return decision

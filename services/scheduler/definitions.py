@@ -3,16 +3,22 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from services.scheduler.domain.catch_up import Arrears, Timetable, arrears, next_after
 from services.scheduler.domain.rules import Rules
-from services.scheduler.domain.schedules import Schedule
+from services.scheduler.domain.schedules import PROPERTY_ZONE, Schedule
+from services.scheduler.domain.zones import Cursor, in_zone
 from services.scheduler.specs import read_spec
 from services.scheduler.timetable import is_ambiguous
 from services.scheduler.timetables import jitter, runs_next_at, timetable_of
-from services.scheduler.triggers import checked_payload, expected_consumers, trigger_named
+from services.scheduler.triggers import (
+    checked_payload,
+    expected_consumers,
+    payload_fields,
+    trigger_named,
+)
 from shared.identity import new_id
 
 _KEY: Final = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
@@ -45,6 +51,7 @@ def new_schedule(
         payload=checked_payload(contract, payload or {}),
         expected=expected_consumers(contract.topic),
         rules=rules or Rules(),
+        defined_at=now,
     )
     return _checked(schedule, now)
 
@@ -69,6 +76,7 @@ def edited(
         payload=schedule.payload if payload is None else checked_payload(contract, payload),
         rules=schedule.rules if rules is None else rules,
         spec_version=schedule.spec_version + 1,
+        defined_at=now,
         error_count=0,
         last_error=None,
         retry_at=None,
@@ -78,8 +86,10 @@ def edited(
 
 
 def _checked(schedule: Schedule, now: datetime) -> Schedule:
-    timetable = timetable_of(schedule.spec, schedule.rules)
-    spec = read_spec(schedule.spec)
+    # In UTC as it would be anywhere: nobody knows yet where there will be properties.
+    part = in_zone(schedule, Cursor("UTC", None)) if schedule.follows_properties else schedule
+    timetable = timetable_of(part.spec, part.rules)
+    spec = read_spec(part.spec)
     if spec.kind == "cron" and is_ambiguous(str(spec.document["expr"])):
         raise InvalidSchedule(
             f"{spec.document['expr']!r} has a step in one day field and a restriction in the other;"
@@ -90,12 +100,27 @@ def _checked(schedule: Schedule, now: datetime) -> Schedule:
     following = next_after(timetable, now)
     if following is None:
         raise InvalidSchedule(f"after {now:%Y-%m-%d %H:%M} UTC it would never be due")
-    dated = runs_next_at(schedule, following)
+    if schedule.follows_properties:
+        _require_zoned(schedule)
+        return replace(schedule, state="active", next_run_at=None, next_zone=None, delay=timedelta())
+    dated = runs_next_at(replace(schedule, next_zone=None), following)
     if dated.state == "ended":
         raise InvalidSchedule(
             f"it has had its {schedule.runs} runs; give it more of them, or none as a limit"
         )
     return dated
+
+
+def _require_zoned(schedule: Schedule) -> None:
+    """Only a trigger that can be for one zone may be announced zone by zone: else all would be done again."""
+    contract = trigger_named(schedule.trigger)
+    if "only_zone" not in payload_fields(contract):
+        raise InvalidSchedule(
+            f"{contract.__name__} cannot be for one zone only, so it cannot follow {PROPERTY_ZONE};"
+            " give it a time zone"
+        )
+    if "only_zone" in schedule.payload:
+        raise InvalidSchedule(f"only_zone is what {PROPERTY_ZONE} is for; give one or the other")
 
 
 def due_now(schedule: Schedule, timetable: Timetable, now: datetime) -> Arrears:

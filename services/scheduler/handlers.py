@@ -5,9 +5,11 @@ from typing import Final
 import structlog
 
 from services.scheduler.domain.occurrences import Report, outcome_of
-from services.scheduler.store import SchedulerStore
+from services.scheduler.store import SchedulerStore, ZoneStore
 from services.scheduler.store.cleaning import SWEEPS
 from shared.cleaning import cleaning_router
+from shared.clock import UnknownZone, zone
+from shared.contracts.leasing import PropertyChanged, PropertyFact, PropertyRegistered
 from shared.contracts.scheduler import CleanUp, TriggerOutcome
 from shared.messaging.router import Router
 from shared.messaging.transaction import Tx
@@ -42,3 +44,20 @@ async def record_outcome(outcome: TriggerOutcome, tx: Tx) -> None:
     occurrence = await store.occurrence(outcome.occurrence_id)
     if occurrence is not None:
         await store.settle(occurrence.id, *outcome_of(occurrence))
+
+
+@router.on(PropertyRegistered, PropertyChanged)
+async def learn_zone(fact: PropertyFact, tx: Tx) -> None:
+    """Know which zones there are properties in; the due loop gives schedules their places there."""
+    store = ZoneStore(tx.connection)
+    if await store.keep_property(fact.property_id, fact.version, fact.time_zone):
+        await store.settle_zones(_usable(fact), tx.at)
+
+
+def _usable(fact: PropertyFact) -> str | None:
+    try:
+        return zone(fact.time_zone).key
+    except UnknownZone:
+        # Billing reports it with each run; one zone that nobody knows must not hold back the others.
+        log.warning("zone_unknown", property_id=str(fact.property_id), zone=fact.time_zone)
+        return None

@@ -19,7 +19,7 @@ from services.scheduler.triggers import (
     spoken_name,
     trigger_named,
 )
-from shared.clock import stopwatch
+from shared.clock import stopwatch, zone
 from shared.contracts.base import as_utc
 from shared.identity import new_id
 from shared.messaging.transaction import Transactions, Tx
@@ -83,18 +83,22 @@ async def run_now(  # noqa: PLR0913 - each says another thing about the run, all
     deadline = None
     if source.schedule is not None and source.schedule.rules.run_timeout is not None:
         deadline = tx.at + source.schedule.rules.run_timeout
-    own = source.schedule.payload if source.schedule else {}
+    wanted = checked_payload(
+        trigger_named(source.trigger),
+        {**(source.schedule.payload if source.schedule else {}), **(payload or {})},
+    )
+    place = zone(wanted.get("only_zone") or source.zone).key
     occurrence = Occurrence(
         id=UUID(int=0),
         schedule_id=source.schedule.id if source.schedule else None,
         schedule_key=source.key,
         trigger=source.trigger,
         spec_version=source.schedule.spec_version if source.schedule else 0,
-        zone=source.zone,
+        zone=place,
         scheduled_for=as_utc(as_of or tx.at),
         origin="manual",
         seq=seq or f"{UNNAMED}{new_id()}",
-        payload=checked_payload(trigger_named(source.trigger), {**own, **(payload or {})}),
+        payload=wanted,
         expected=source.schedule.expected if source.schedule else expected_consumers(source.trigger),
         dry_run=dry_run,
         requested_by=requested_by,
@@ -103,7 +107,7 @@ async def run_now(  # noqa: PLR0913 - each says another thing about the run, all
         announced_at=tx.at,
         deadline_at=deadline,
     )
-    identity = occurrence_id(source.identity, source.zone, occurrence.scheduled_for, "manual", occurrence.seq)
+    identity = occurrence_id(source.identity, place, occurrence.scheduled_for, "manual", occurrence.seq)
     occurrence = replace(occurrence, id=identity)
     if not (force or dry_run) and await store.occurrence_asked(source.key, occurrence.seq) is None:
         await _require_free(store, source, tx.at)
@@ -139,7 +143,9 @@ async def _require_free(store: SchedulerStore, source: _Source, now: datetime) -
 async def _source(store: SchedulerStore, name: str) -> _Source:
     schedule = await store.schedule(name, lock=True)
     if schedule is not None:
-        return _Source(schedule.key, schedule.trigger, schedule.time_zone, schedule)
+        # A run of all properties by hand is at one moment, wherever they are.
+        place = "UTC" if schedule.follows_properties else schedule.time_zone
+        return _Source(schedule.key, schedule.trigger, place, schedule)
     try:
         topic = trigger_named(name).topic
     except UnknownTrigger as error:

@@ -1,6 +1,7 @@
 """What came of an occurrence, in words for people, as a document for machines, and as an exit code."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -10,6 +11,7 @@ import typer
 from services.scheduler.announcing import local_text
 from services.scheduler.domain.occurrences import Occurrence, Report
 from services.scheduler.domain.schedules import Schedule
+from services.scheduler.domain.zones import Cursor
 from services.scheduler.rule_texts import duration_text, rules_in_words
 from services.scheduler.spec_words import spec_in_words
 from shared.cli import CommandError, json_wanted, print_json, print_table, say, success
@@ -27,6 +29,13 @@ _WORDS: Final = {
 def local_time(moment: datetime | None, time_zone: str) -> str:
     """An instant as people at a place read it: 2026-12-01 00:05 EST."""
     return "-" if moment is None else f"{moment.astimezone(zone(time_zone)):%Y-%m-%d %H:%M %Z}"
+
+
+def no_runs(schedule: Schedule) -> str:
+    """Why a schedule has no next run."""
+    if schedule.follows_properties and schedule.state in {"active", "paused"}:
+        return "It waits for a property: the scheduler has heard of none (`propman leasing republish`)."
+    return "It is not due any more."
 
 
 def outcome_words(occurrence: Occurrence | None) -> str:
@@ -74,7 +83,9 @@ def occurrence_document(occurrence: Occurrence) -> dict[str, Any]:
     }
 
 
-def schedule_document(schedule: Schedule, last: Occurrence | None) -> dict[str, Any]:
+def schedule_document(
+    schedule: Schedule, last: Occurrence | None, cursors: Sequence[Cursor] = ()
+) -> dict[str, Any]:
     """A schedule for `--json`."""
     rules = asdict(schedule.rules)
     return asdict(schedule) | {
@@ -84,13 +95,16 @@ def schedule_document(schedule: Schedule, last: Occurrence | None) -> dict[str, 
             for name, value in rules.items()
         },
         "time_zone": schedule.time_zone,
+        "zones": [asdict(cursor) | {"delay": duration_text(cursor.delay)} for cursor in cursors],
         "in_words": spec_in_words(schedule.spec),
         "next_run_local": schedule.next_run_at and local_text(schedule.next_run_at, schedule.time_zone),
         "last_occurrence": occurrence_document(last) if last else None,
     }
 
 
-def schedule_record(schedule: Schedule, last: Occurrence | None) -> dict[str, object]:
+def schedule_record(
+    schedule: Schedule, last: Occurrence | None, cursors: Sequence[Cursor] = ()
+) -> dict[str, object]:
     """A schedule in full, for people."""
     zone_ = schedule.time_zone
     until = f" until {local_time(schedule.paused_until, zone_)}" if schedule.paused_until else ""
@@ -108,6 +122,10 @@ def schedule_record(schedule: Schedule, last: Occurrence | None) -> dict[str, ob
         "state": schedule.state,
         "paused": paused if schedule.state == "paused" else None,
         "next run": local_time(schedule.next_run_at, zone_),
+        "in each zone": "; ".join(
+            f"{cursor.zone} {local_time(cursor.next_run_at, cursor.zone)}" for cursor in cursors
+        )
+        or None,
         "put off by jitter": duration_text(schedule.delay) if schedule.delay else None,
         "runs by itself": schedule.runs,
         "last run": local_time(schedule.last_run_at, zone_),

@@ -30,6 +30,8 @@ schedules: Final = sa.Table(
     sa.Column("last_error", sa.Text),
     sa.Column("retry_at", sa.DateTime(timezone=True)),
     sa.Column("spec_version", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("defined_at", sa.DateTime(timezone=True)),
+    sa.Column("next_zone", sa.Text),
     sa.Column("paused_by", sa.Text),
     sa.Column("paused_reason", sa.Text),
     sa.Column("paused_until", sa.DateTime(timezone=True)),
@@ -50,6 +52,34 @@ schedules: Final = sa.Table(
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
 )
+
+schedule_zones: Final = sa.Table(
+    "schedule_zones",
+    metadata,
+    sa.Column("schedule_id", sa.Uuid, sa.ForeignKey("schedules.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("zone", sa.Text, primary_key=True),
+    sa.Column("next_run_at", sa.DateTime(timezone=True)),
+    sa.Column("delay", sa.Interval, nullable=False, server_default="0"),
+    sa.Column("runs", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("last_run_at", sa.DateTime(timezone=True)),
+)
+"""How far a schedule that follows the properties has come in each zone."""
+
+properties: Final = sa.Table(
+    "properties",
+    metadata,
+    sa.Column("property_id", sa.Uuid, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("time_zone", sa.Text, nullable=False),
+)
+
+zones: Final = sa.Table(
+    "zones",
+    metadata,
+    sa.Column("zone", sa.Text, primary_key=True),
+    sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+)
+"""The zones that some property is in, each since the scheduler heard of the first one there."""
 
 occurrences: Final = sa.Table(
     "occurrences",

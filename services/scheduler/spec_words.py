@@ -5,25 +5,29 @@ from typing import Any
 
 from cronsim import CronSim
 
+from services.scheduler.domain.schedules import PROPERTY_ZONE
 from services.scheduler.rule_texts import duration_text
 
 
 def spec_in_words(document: dict[str, Any]) -> str:
     """What a timetable's document says, in one phrase."""
     kind = document.get("kind")
+    where = document.get("timezone")
+    if where == PROPERTY_ZONE:
+        where = "in each property's time zone"
     if kind == "cron":
-        return f"{_cron_words(document['expr'])}, {document['timezone']}"
+        return f"{_cron_words(document['expr'])}, {where}"
     if kind == "interval":
         every = duration_text(timedelta(seconds=document["every_seconds"]))
         return f"every {every} from {document['anchor']} on"
     if kind == "calendar_days":
         return (
             f"every {_ordinary(document['every_days'], 'day')} at {document['time']}"
-            f" from {document['start_date']} on, {document['timezone']}"
+            f" from {document['start_date']} on, {where}"
         )
     if kind == "monthly":
-        return f"{_monthly_words(document)}, {document['timezone']}"
-    return f"once, at {document.get('at')}"
+        return f"{_monthly_words(document)}, {where}"
+    return f"once, at {document.get('at')}{f', {where}' if where else ''}"
 
 
 def _cron_words(expression: str) -> str:

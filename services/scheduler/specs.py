@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 from services.scheduler.domain.calendars import CalendarDays, Interval, Monthly, Once
 from services.scheduler.domain.catch_up import NeverAgain, Timetable
-from services.scheduler.domain.local_times import Gap, Overlap
+from services.scheduler.domain.local_times import FIXED_TIME, Gap, Overlap, instants_of
+from services.scheduler.domain.schedules import PROPERTY_ZONE
 from services.scheduler.timetable import InvalidCron, is_ambiguous, parse_cron
 from shared.clock import UnknownZone, zone
 
@@ -56,17 +57,27 @@ class Spec:
 
 def parse_spec(text: str) -> Spec:
     """The timetable of a JSON document; raises `InvalidSpec`."""
+    return read_spec(parse_document(text))
+
+
+def parse_document(text: str) -> dict[str, Any]:
+    """A JSON object; whether it describes a timetable is for `read_spec` to say."""
     try:
         document = json.loads(text)
     except ValueError as error:
         raise InvalidSpec(f"spec: not JSON: {error}") from None
     if not isinstance(document, dict):
         raise InvalidSpec('spec: must be an object such as {"kind": "cron", …}')
-    return read_spec(document)
+    return document
 
 
-def read_spec(document: Mapping[str, Any]) -> Spec:
-    """The timetable that a document describes; raises `InvalidSpec` with the field that is wrong."""
+def read_spec(document: Mapping[str, Any], *, here: str | None = None) -> Spec:
+    """The timetable that a document describes; raises `InvalidSpec` with the field that is wrong.
+
+    `here` is the zone that `@property` stands for; it has none of its own.
+    """
+    if here is not None and document.get("timezone") == PROPERTY_ZONE:
+        document = {**document, "timezone": here}
     kind = document.get("kind")
     if kind not in _READERS:
         raise InvalidSpec(f"kind: {kind!r} is not one of {', '.join(_READERS)}")
@@ -114,10 +125,14 @@ class _Fields:
         return value
 
     def instant(self, name: str) -> datetime:
-        moment: datetime = self.parsed(name, datetime.fromisoformat, "a moment such as 2026-09-01T06:00:00Z")
+        moment = self.moment(name)
         if moment.tzinfo is None:
             raise InvalidSpec(f"{name}: {moment.isoformat()!r} has no zone; write 2026-09-01T06:00:00Z")
         return moment.astimezone(UTC)
+
+    def moment(self, name: str) -> datetime:
+        moment: datetime = self.parsed(name, datetime.fromisoformat, "a moment such as 2026-09-01T06:00:00Z")
+        return moment
 
     def day(self) -> int | Literal["last"]:
         return "last" if self._document.get("day") == "last" else self.whole("day", 1, 31)
@@ -128,9 +143,15 @@ class _Fields:
             raise InvalidSpec("time: the zone belongs into `timezone`")
         return moment
 
+    @property
+    def names_zone(self) -> bool:
+        return "timezone" in self._document
+
     def zone(self) -> ZoneInfo:
         if "timezone" not in self._document and self._document["kind"] in {"interval", "once"}:
             return zone("UTC")
+        if self._document.get("timezone") == PROPERTY_ZONE:
+            raise InvalidSpec(f"timezone: {PROPERTY_ZONE} is a zone of its own at each property; name one")
         try:
             return zone(self.text("timezone"))
         except UnknownZone as error:
@@ -177,6 +198,9 @@ def _monthly(fields: _Fields) -> Timetable:
 
 
 def _once(fields: _Fields) -> Timetable:
+    moment = fields.moment("at")
+    if moment.tzinfo is None and fields.names_zone:
+        return Once(instants_of(moment, fields.zone(), FIXED_TIME)[0])
     return Once(fields.instant("at"))
 
 

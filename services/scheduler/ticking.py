@@ -11,8 +11,9 @@ import structlog
 from services.scheduler.announcing import announce_queued, carry_out
 from services.scheduler.controlling import resume
 from services.scheduler.definitions import due_now
-from services.scheduler.domain.decisions import decide
+from services.scheduler.domain.decisions import Decision, decide
 from services.scheduler.domain.schedules import Schedule, retry_delay
+from services.scheduler.following import align, parts_of, put_together
 from services.scheduler.schema import WAKE_CHANNEL
 from services.scheduler.store import SchedulerStore
 from services.scheduler.timetables import runs_next_at, timetable_of
@@ -46,6 +47,12 @@ async def resume_next(tx: Tx) -> Schedule | None:
     """Let a schedule run again whose pause was to last until now."""
     store = SchedulerStore(tx.connection)
     return await _alone(tx, store, await store.lock_next_resuming(tx.at), _resume)
+
+
+async def follow_zones(tx: Tx) -> Schedule | None:
+    """Give a schedule that follows the properties its place in a zone that is new, or that nobody is in."""
+    store = SchedulerStore(tx.connection)
+    return await _alone(tx, store, await store.lock_next_astray(tx.at), _follow)
 
 
 async def give_up_overdue(tx: Tx) -> Sequence[str]:
@@ -87,40 +94,67 @@ async def _alone(tx: Tx, store: SchedulerStore, schedule: Schedule | None, work:
 
 
 async def _fire(tx: Tx, store: SchedulerStore, schedule: Schedule) -> None:
-    timetable = timetable_of(schedule.spec, schedule.rules)
-    due = due_now(schedule, timetable, tx.at)
-    slot = await store.slot(schedule.id, tx.at)
-    decision = decide(due, now=tx.at, rules=schedule.rules, runs=schedule.runs, slot=slot)
-    await carry_out(tx, schedule, decision)
+    done = [await _announce_due(tx, store, part) for part in await parts_of(tx.connection, schedule)]
     advanced = replace(
-        schedule,
-        runs=schedule.runs + decision.runs,
-        last_run_at=max((item.scheduled_for for item in decision.announce), default=schedule.last_run_at),
+        await put_together(tx, schedule, [part for part, _ in done]),
+        runs=schedule.runs + sum(decision.runs for _, decision in done),
         error_count=0,
         last_error=None,
         retry_at=None,
     )
-    advanced = runs_next_at(advanced, due.following)
     await store.save_schedule(advanced, now=tx.at)
     log.info(
         "schedule_fired",
         key=schedule.key,
-        announced=len(decision.announce),
-        queued=decision.queue is not None,
-        left_out=len(decision.left_out),
+        announced=sum(len(decision.announce) for _, decision in done),
+        queued=sum(decision.queue is not None for _, decision in done),
+        left_out=sum(len(decision.left_out) for _, decision in done),
         next_run_at=advanced.next_run_at and advanced.next_run_at.isoformat(),
     )
 
 
+async def _announce_due(tx: Tx, store: SchedulerStore, part: Schedule) -> tuple[Schedule, Decision]:
+    """Decide on what has come due in one zone, and where it goes on there."""
+    if part.next_run_at is None or part.next_run_at > tx.at:
+        return part, Decision((), None, ())
+    due = due_now(part, timetable_of(part.spec, part.rules), tx.at)
+    slot = await store.slot(part.id, tx.at, zone=part.next_zone)
+    decision = decide(due, now=tx.at, rules=part.rules, runs=part.runs, slot=slot)
+    await carry_out(tx, part, decision)
+    advanced = replace(
+        part,
+        runs=part.runs + decision.runs,
+        last_run_at=max((item.scheduled_for for item in decision.announce), default=part.last_run_at),
+    )
+    return runs_next_at(advanced, due.following), decision
+
+
 async def _release(tx: Tx, store: SchedulerStore, schedule: Schedule) -> None:
     # Read again under the lock: what was seen before it may have been done by another replica.
-    waiting, slot = await store.queued(schedule.id), await store.slot(schedule.id, tx.at)
-    if waiting is not None and not slot.is_open:
-        await announce_queued(tx, schedule, waiting)
+    for waiting in await store.queued(schedule.id):
+        zone = waiting.zone if schedule.follows_properties else None
+        if not (await store.slot(schedule.id, tx.at, zone=zone)).is_open:
+            await announce_queued(tx, schedule, waiting)
 
 
 async def _resume(tx: Tx, _store: SchedulerStore, schedule: Schedule) -> None:
     await resume(tx, schedule)
+
+
+async def _follow(tx: Tx, store: SchedulerStore, schedule: Schedule) -> None:
+    aligned = replace(await align(tx, schedule), error_count=0, last_error=None, retry_at=None)
+    await store.save_schedule(aligned, now=tx.at)
+    log.info("schedule_follows_zones", key=schedule.key, next_zone=aligned.next_zone)
+
+
+STEPS: Final[tuple[Callable[[Tx], Awaitable[object]], ...]] = (
+    fire_next,
+    follow_zones,
+    give_up_overdue,
+    release_next,
+    resume_next,
+)
+"""All that time makes necessary, in this order; each does one thing, and says whether there was any."""
 
 
 class DueLoop:
@@ -155,7 +189,7 @@ class DueLoop:
 
     async def _tick(self) -> float:
         """Do one thing that is due; returns the seconds until the next one may be."""
-        for step in (fire_next, give_up_overdue, release_next, resume_next):
+        for step in STEPS:
             async with self._transactions.begin(command_envelope("scheduler.tick", new_id())) as tx:
                 if await step(tx):
                     return 0.0

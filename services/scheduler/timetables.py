@@ -1,5 +1,6 @@
 """The timetable of a schedule: what its document says, within its limits and without its days off."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -34,6 +35,12 @@ def upcoming(schedule: Schedule, moment: datetime, count: int) -> list[datetime]
         found.append(following)
         following = next_after(timetable, following)
     return found
+
+
+def coming(parts: Sequence[Schedule], moment: datetime, count: int) -> list[tuple[datetime, str]]:
+    """The next instants of a schedule's parts after a moment, each with its zone, in order."""
+    found = [(instant, part.time_zone) for part in parts for instant in upcoming(part, moment, count)]
+    return sorted(found)[:count]
 
 
 def jitter(schedule: Schedule, timetable: Timetable, moment: datetime | None) -> timedelta:

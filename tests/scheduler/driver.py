@@ -9,8 +9,9 @@ from services.scheduler.definitions import new_schedule
 from services.scheduler.domain.occurrences import Occurrence
 from services.scheduler.domain.rules import Rules
 from services.scheduler.domain.schedules import Schedule
+from services.scheduler.following import align
 from services.scheduler.store import SchedulerStore
-from services.scheduler.ticking import fire_next, give_up_overdue, release_next, resume_next
+from services.scheduler.ticking import STEPS, fire_next
 from shared.messaging.transaction import Transactions, Tx
 
 T = TypeVar("T")
@@ -58,6 +59,8 @@ class Scheduler:
         )
         async with self.transactions.command("test") as tx:
             assert await SchedulerStore(tx.connection).add_schedule(schedule, now=tx.at)
+            schedule = await align(tx, schedule)
+            await SchedulerStore(tx.connection).save_schedule(schedule, now=tx.at)
         return schedule
 
     async def tick(self) -> Schedule | None:
@@ -70,7 +73,7 @@ class Scheduler:
 
     async def round(self) -> None:
         """Everything a replica does until nothing is left to do."""
-        for step in (fire_next, give_up_overdue, release_next, resume_next):
+        for step in STEPS:
             while await self._step(step):
                 pass
 

@@ -10,7 +10,6 @@ from services.scheduler.controlling import Change, archive, edit, pause, resume
 from services.scheduler.definitions import InvalidSchedule
 from services.scheduler.domain.rules import Rules
 from services.scheduler.domain.schedules import Schedule
-from services.scheduler.store import SchedulerStore
 from shared.messaging.transaction import Tx
 from tests.scheduler.driver import START, Scheduler, SetClock
 from tests.scheduler.test_policies import answer, states
@@ -51,10 +50,10 @@ async def test_resuming_keeps_each_missed_run_and_announces_none(
 ) -> None:
     await paused_for_three_hours(scheduler, clock)
 
-    resumed, decision = await scheduler.change(resume)
+    resumed, announced = await scheduler.change(resume)
 
     assert await states(scheduler) == ["missed:paused"] * 4
-    assert (decision.runs, await emitted(scheduler.transactions)) == (0, [])
+    assert (announced, await emitted(scheduler.transactions)) == (0, [])
     assert resumed.next_run_at == START + timedelta(hours=4, minutes=5)
     assert (await scheduler.schedule()).paused_by is None
 
@@ -211,8 +210,7 @@ async def a_gap(scheduler: Scheduler, clock: SetClock) -> None:
 
 
 async def fill(tx: Tx, schedule: Schedule) -> int:
-    store = SchedulerStore(tx.connection)
-    gaps = await instants_between(store, schedule, START, START + timedelta(hours=4))
+    gaps = await instants_between(tx.connection, schedule, START, START + timedelta(hours=4))
     missing = [gap for gap in gaps if gap.missing]
     await backfill(tx, schedule, missing, by="ana")
     return len(missing)
@@ -241,9 +239,7 @@ async def test_two_backfills_of_one_range_run_it_once(scheduler: Scheduler, cloc
 async def test_a_range_includes_its_end_and_not_its_beginning(scheduler: Scheduler, clock: SetClock) -> None:
     schedule = await scheduler.add(spec=EVERY_HOUR)
     async with scheduler.transactions.command("test") as tx:
-        gaps = await instants_between(
-            SchedulerStore(tx.connection), schedule, START, START + timedelta(hours=2)
-        )
+        gaps = await instants_between(tx.connection, schedule, START, START + timedelta(hours=2))
 
     assert [gap.scheduled_for for gap in gaps] == [START + timedelta(hours=hours) for hours in (1, 2)]
 
@@ -252,4 +248,4 @@ async def test_a_range_with_too_many_instants_is_refused(scheduler: Scheduler) -
     schedule = await scheduler.add(cron="* * * * *")
     async with scheduler.transactions.command("test") as tx:
         with pytest.raises(InvalidSchedule, match="more than 1000"):
-            await instants_between(SchedulerStore(tx.connection), schedule, START, START + timedelta(days=1))
+            await instants_between(tx.connection, schedule, START, START + timedelta(days=1))

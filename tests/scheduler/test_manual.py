@@ -217,7 +217,7 @@ def test_a_trigger_answers_to_each_way_of_writing_its_name(name: str) -> None:
         (
             {"payload": {"perriod": "2026-12"}},
             InvalidPayload,
-            "no field perriod; it has: period, property_id",
+            "no field perriod; it has: only_zone, period, property_id",
         ),
         ({"payload": {"period": "2026-13"}}, InvalidPayload, "period: .* not '2026-13'"),
         ({"payload": {"as_of": "2026-12-01T00:00:00Z"}}, InvalidPayload, "no field as_of"),

@@ -15,7 +15,6 @@ from services.scheduler.backfilling import instants_between
 from services.scheduler.domain.occurrences import Occurrence
 from services.scheduler.handlers import record_outcome, router
 from services.scheduler.manual import KeyTaken, run_now
-from services.scheduler.store import SchedulerStore
 from services.scheduler.store.cleaning import SWEEPS
 from shared.cleaning import cleaning_router
 from shared.contracts.scheduler import CleanUp, MonthlyBillingDue, TriggerOutcome
@@ -194,9 +193,7 @@ async def test_an_occurrence_that_was_cleaned_up_is_not_announced_again(schedule
     outcome, _ = await clean(scheduler.transactions, router, LATER)
     await scheduler.round()
     async with scheduler.transactions.command("test") as tx:
-        gaps = await instants_between(
-            SchedulerStore(tx.connection), schedule, START, START + timedelta(hours=6)
-        )
+        gaps = await instants_between(tx.connection, schedule, START, START + timedelta(hours=6))
 
     assert outcome.parts["occurrences"]["removed"] >= 5
     after = [item for item in await emitted(scheduler.transactions) if item[0] == MonthlyBillingDue.topic]

@@ -8,7 +8,17 @@ from typing import Literal
 from services.scheduler.domain.catch_up import Announced, Arrears, plan_catch_up
 from services.scheduler.domain.rules import Rules
 
-Reason = Literal["window", "cap", "policy", "coalesced", "max_runs", "overlap", "paused", "held_back"]
+Reason = Literal[
+    "window",
+    "cap",
+    "policy",
+    "coalesced",
+    "max_runs",
+    "overlap",
+    "paused",
+    "held_back",
+    "zone_left",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,14 @@ def decide(due: Arrears, *, now: datetime, rules: Rules, runs: int = 0, slot: Sl
     announce, queue, gave_way = _past_the_slot(plan.publish[:room], rules, slot)
     left_out += [LeftOut(item.scheduled_for, "skipped", "overlap") for item in gave_way]
     return Decision(announce, queue, tuple(sorted(left_out, key=lambda item: item.scheduled_for)))
+
+
+def nobody_there(due: Arrears) -> Decision:
+    """Leave out what has come due in a zone that no property is in any more."""
+    left_out = [LeftOut(moment, "skipped", "zone_left") for moment in due.instants]
+    if due.between_from is not None:
+        left_out.insert(1, LeftOut(due.between_from, "skipped", "zone_left", due.between))
+    return Decision((), None, tuple(left_out))
 
 
 def _between(due: Arrears, now: datetime, rules: Rules) -> list[LeftOut]:

@@ -10,6 +10,9 @@ from services.scheduler.domain.rules import Rules
 State = Literal["active", "paused", "error", "ended", "archived"]
 """`error` is active and failing: it is tried again at `retry_at`, alone. `ended` is never due again."""
 
+PROPERTY_ZONE: Final = "@property"
+"""The zone of a schedule that is due in the zone of each property."""
+
 FIRST_RETRY: Final = timedelta(seconds=5)
 LONGEST_RETRY: Final = timedelta(minutes=5)
 
@@ -43,10 +46,21 @@ class Schedule:
     paused_reason: str | None = None
     paused_until: datetime | None = None
     spec_version: int = 1
+    defined_at: datetime | None = None
+    """Since when it is as it is: nothing is due for time before."""
+    next_zone: str | None = None
+    """Where the next instant is, of one that follows the properties; which zone it is, of its part in one."""
+
+    @property
+    def follows_properties(self) -> bool:
+        """Whether it is due in the zone of each property, and not in one of its own."""
+        return self.spec.get("timezone") == PROPERTY_ZONE
 
     @property
     def time_zone(self) -> str:
-        """The zone its times are meant in."""
+        """The zone its times are meant in; where it follows the properties, that of its next instant."""
+        if self.follows_properties:
+            return self.next_zone or "UTC"
         return str(self.spec.get("timezone", "UTC"))
 
 

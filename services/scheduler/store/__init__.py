@@ -1,5 +1,6 @@
 """All SQL of the scheduler; a file per subject."""
 
 from services.scheduler.store.schedules import SchedulerStore, trace
+from services.scheduler.store.zones import ZoneStore
 
-__all__ = ["SchedulerStore", "trace"]
+__all__ = ["SchedulerStore", "ZoneStore", "trace"]

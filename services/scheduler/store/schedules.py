@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.scheduler.domain.decisions import Slot
 from services.scheduler.domain.occurrences import Occurrence, Report, State
 from services.scheduler.domain.rules import Rules
-from services.scheduler.domain.schedules import Schedule
+from services.scheduler.domain.schedules import PROPERTY_ZONE, Schedule
 from services.scheduler.schema import forgotten, occurrence_outcomes, occurrences, schedules
+from services.scheduler.store.zones import astray
 from shared.messaging.tables import outbox
 
 _RUNNING = schedules.c.state.in_(["active", "error"])
@@ -46,6 +47,11 @@ class SchedulerStore:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
+    @property
+    def connection(self) -> AsyncConnection:
+        """The open connection, for whoever has another store to ask."""
+        return self._connection
+
     async def lock_next_due(self, now: datetime) -> Schedule | None:
         """The most overdue schedule that no other replica has in hand."""
         query = (
@@ -63,11 +69,23 @@ class SchedulerStore:
 
     async def lock_next_freed(self, now: datetime) -> Schedule | None:
         """A schedule with a run that waits, and none any more that it waits for."""
-        mine = occurrences.c.schedule_id == schedules.c.id
-        waits = sa.exists().where(mine, occurrences.c.state == "queued")
-        return await self._lock_one(
-            sa.select(schedules).where(waits, ~sa.exists().where(mine, *_under_way(now))), now
+        queued = occurrences.alias("queued")
+        apart = sa.and_(
+            schedules.c.spec["timezone"].astext == PROPERTY_ZONE, occurrences.c.zone != queued.c.zone
         )
+        same = sa.and_(occurrences.c.schedule_id == schedules.c.id, ~apart)
+        waits = sa.exists(
+            sa.select(queued.c.id).where(
+                queued.c.schedule_id == schedules.c.id,
+                queued.c.state == "queued",
+                ~sa.exists().where(same, *_under_way(now)),
+            )
+        )
+        return await self._lock_one(sa.select(schedules).where(waits), now)
+
+    async def lock_next_astray(self, now: datetime) -> Schedule | None:
+        """A schedule that follows the properties and is not in just the zones that they are in."""
+        return await self._lock_one(astray(), now)
 
     async def _lock_one(self, query: sa.Select[Any], now: datetime) -> Schedule | None:
         rested = sa.or_(schedules.c.retry_at.is_(None), schedules.c.retry_at <= now)
@@ -125,20 +143,22 @@ class SchedulerStore:
             values = [_occurrence_values(occurrence, local) for occurrence, local in items]
             await self._connection.execute(insert(occurrences).on_conflict_do_nothing(), values)
 
-    async def slot(self, schedule_id: UUID, now: datetime) -> Slot:
-        """What is under way of a schedule."""
+    async def slot(self, schedule_id: UUID, now: datetime, *, zone: str | None = None) -> Slot:
+        """What is under way of a schedule, anywhere or in one zone."""
         mine = sa.select(occurrences.c.id).where(occurrences.c.schedule_id == schedule_id)
+        if zone is not None:
+            mine = mine.where(occurrences.c.zone == zone)
         is_open = mine.where(*_under_way(now)).exists()
         has_queued = mine.where(occurrences.c.state == "queued").exists()
         row = (await self._connection.execute(sa.select(is_open, has_queued))).one()
         return Slot(*row)
 
-    async def queued(self, schedule_id: UUID) -> Occurrence | None:
-        """The run of a schedule that waits for the end of another one."""
+    async def queued(self, schedule_id: UUID) -> list[Occurrence]:
+        """The runs of a schedule that wait for the end of another one, at most one in each zone."""
         query = sa.select(occurrences).where(
             occurrences.c.schedule_id == schedule_id, occurrences.c.state == "queued"
         )
-        return next(iter(await self._with_reports((await self._connection.execute(query)).all())), None)
+        return await self._with_reports((await self._connection.execute(query)).all())
 
     async def start_queued(self, occurrence_id: UUID, now: datetime, deadline_at: datetime | None) -> None:
         """A run that waited is announced."""
@@ -147,11 +167,15 @@ class SchedulerStore:
             statement.values(state="waiting", announced_at=now, deadline_at=deadline_at)
         )
 
-    async def drop_queued(self, schedule_id: UUID, *, reason: str, now: datetime) -> None:
-        """What waits of a schedule will not run."""
+    async def drop_queued(
+        self, schedule_id: UUID, *, reason: str, now: datetime, zone: str | None = None
+    ) -> None:
+        """What waits of a schedule, anywhere or in one zone, will not run."""
         statement = sa.update(occurrences).where(
             occurrences.c.schedule_id == schedule_id, occurrences.c.state == "queued"
         )
+        if zone is not None:
+            statement = statement.where(occurrences.c.zone == zone)
         await self._connection.execute(statement.values(state="skipped", reason=reason, finished_at=now))
 
     async def give_up_overdue(self, now: datetime) -> list[str]:
@@ -199,7 +223,7 @@ class SchedulerStore:
         return await self._with_reports((await self._connection.execute(query)).all())
 
     async def states_between(
-        self, schedule_id: UUID, after: datetime, until: datetime
+        self, schedule_id: UUID, after: datetime, until: datetime, *, zone: str | None = None
     ) -> dict[datetime, list[tuple[State, str | None]]]:
         """What came of a schedule's instants in (after, until], of each in the order it was tried."""
         query = (
@@ -213,6 +237,8 @@ class SchedulerStore:
             )
             .order_by(occurrences.c.created_at)
         )
+        if zone is not None:
+            query = query.where(occurrences.c.zone == zone)
         found: dict[datetime, list[tuple[State, str | None]]] = {}
         for moment, state, reason in await self._connection.execute(query):
             found.setdefault(moment, []).append((state, reason))

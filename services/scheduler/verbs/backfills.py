@@ -59,10 +59,10 @@ async def backfill(
         schedule = await the_schedule(store, key, lock=True)
         if until > tx.at:
             raise InvalidSchedule("--to lies in the future; only what has passed can be filled")
-        gaps = await instants_between(store, schedule, after, until)
+        gaps = await instants_between(tx.connection, schedule, after, until)
         chosen = [gap for gap in gaps if everything or gap.missing]
         if not json_wanted():
-            _show(gaps, chosen, schedule.time_zone)
+            _show(gaps, chosen)
         identity = None
         if chosen and not dry_run and confirm(f"Announce {len(chosen)} runs of {key}?", yes=yes):
             identity = await fill(tx, schedule, chosen, by=signed(by))
@@ -82,14 +82,15 @@ def _so_far(gap: Gap) -> str:
     return f"{gap.state}{f' ({gap.reason})' if gap.reason else ''}"
 
 
-def _show(gaps: list[Gap], chosen: list[Gap], zone: str) -> None:
+def _show(gaps: list[Gap], chosen: list[Gap]) -> None:
     wanted = set(chosen)
     rows = [
         [
-            local_time(gap.scheduled_for, zone),
+            local_time(gap.scheduled_for, gap.zone),
+            gap.zone,
             _so_far(gap),
             "run" if gap in wanted else "-",
         ]
         for gap in gaps
     ]
-    print_table(["instant", "so far", "backfill"], rows, empty="Nothing was due in that range.")
+    print_table(["instant", "zone", "so far", "backfill"], rows, empty="Nothing was due in that range.")

@@ -6,9 +6,10 @@ from typing import Annotated, cast, get_args
 import typer
 
 from services.scheduler.asking import KeyOption, Request, TimeoutOption, WaitOption, announce_by_hand
-from services.scheduler.controlling import AfterPause, missed_so_far
+from services.scheduler.controlling import AfterPause
 from services.scheduler.controlling import pause as hold
 from services.scheduler.controlling import resume as run_again
+from services.scheduler.following import missed_so_far, parts_of
 from services.scheduler.reporting import local_time
 from services.scheduler.verbs.opening import ByOption, KeyArgument, changing, signed, the_schedule
 from shared.cli import (
@@ -76,10 +77,16 @@ async def resume(
     async with changing("resume", dry_run=dry_run) as (store, tx):
         schedule = await the_schedule(store, key, lock=True)
         if schedule.state != "active":
-            _say_missed([*missed_so_far(schedule, tx.at).instants], schedule.time_zone)
-        schedule, decision = await run_again(tx, schedule, catch_up=cast("AfterPause", catch_up))
-    if decision.runs:
-        say(f"{decision.runs} of them {'would be' if dry_run else 'are'} announced now.")
+            _say_missed(
+                [
+                    (moment, part.time_zone)
+                    for part in await parts_of(tx.connection, schedule)
+                    for moment in missed_so_far(part, tx.at).instants
+                ]
+            )
+        schedule, announced = await run_again(tx, schedule, catch_up=cast("AfterPause", catch_up))
+    if announced:
+        say(f"{announced} of them {'would be' if dry_run else 'are'} announced now.")
     following = local_time(schedule.next_run_at, schedule.time_zone)
     if dry_run:
         say(f"Dry run: nothing was changed; it would run next at {following}.")
@@ -87,10 +94,10 @@ async def resume(
         success(f"{key} runs next at {following}.")
 
 
-def _say_missed(instants: list[datetime], zone: str) -> None:
+def _say_missed(instants: list[tuple[datetime, str]]) -> None:
     if not instants:
         return
-    shown = ", ".join(local_time(moment, zone) for moment in instants[:5])
+    shown = ", ".join(local_time(moment, zone) for moment, zone in sorted(instants)[:5])
     more = f" and {len(instants) - 5} more" if len(instants) > 5 else ""
     say(f"Missed meanwhile: {len(instants)} runs, {shown}{more}.")
 
@@ -100,6 +107,9 @@ async def run_now(
     *,
     as_of: AsOfOption = None,
     month: MonthOption = None,
+    zone: Annotated[
+        str | None, typer.Option("--zone", metavar="ZONE", help="Only properties in this time zone.")
+    ] = None,
     idempotency_key: KeyOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Ask the consumers what they would do; they write nothing.")
@@ -122,4 +132,4 @@ async def run_now(
     request = Request(
         key=idempotency_key, as_of=as_of, dry_run=dry_run, reason=reason, force=force, by=signed(by)
     )
-    await announce_by_hand(key, {"period": month}, request, wait=wait, timeout=timeout)
+    await announce_by_hand(key, {"period": month, "only_zone": zone}, request, wait=wait, timeout=timeout)

@@ -11,12 +11,14 @@ from services.scheduler.controlling import Change, edit
 from services.scheduler.controlling import archive as put_away
 from services.scheduler.definitions import new_schedule
 from services.scheduler.domain.rules import Rules
-from services.scheduler.reporting import local_time, schedule_document
+from services.scheduler.domain.schedules import PROPERTY_ZONE, Schedule
+from services.scheduler.following import align, parts_of
+from services.scheduler.reporting import local_time, no_runs, schedule_document
 from services.scheduler.rule_texts import parse_duration, parse_rules
 from services.scheduler.spec_words import spec_in_words
-from services.scheduler.specs import InvalidSpec, parse_spec
+from services.scheduler.specs import InvalidSpec, parse_document, read_spec
 from services.scheduler.timetable import parse_cron
-from services.scheduler.timetables import upcoming
+from services.scheduler.timetables import coming
 from services.scheduler.verbs.opening import KeyArgument, changing, looking, the_schedule
 from shared.cli import (
     App,
@@ -33,6 +35,9 @@ from shared.cli import (
     success,
 )
 
+Run = tuple[datetime, str]
+"""An instant and the zone it is meant in."""
+
 CronOption = Annotated[str | None, typer.Option("--cron", help="Five fields, or an alias such as @daily.")]
 EveryOption = Annotated[
     str | None, typer.Option("--every", metavar="LENGTH", help="So much apart from now on: 90s, 15m, 6h, 7d.")
@@ -40,7 +45,12 @@ EveryOption = Annotated[
 SpecOption = Annotated[
     str | None, typer.Option("--spec", metavar="JSON", help="Any kind of timetable; see preview --help.")
 ]
-ZoneOption = Annotated[str | None, typer.Option("--zone", help="The IANA time zone of --cron; else UTC.")]
+ZoneOption = Annotated[
+    str | None,
+    typer.Option(
+        "--zone", help="The IANA time zone of --cron, or @property for that of each property; else UTC."
+    ),
+]
 RuleOption = Annotated[
     list[str] | None, typer.Option("--rule", metavar="NAME=VALUE", help="A policy; repeatable.")
 ]
@@ -87,6 +97,7 @@ async def add(
     \b
     Examples:
       propman scheduler add ny-rent --trigger monthly-billing-due --cron "0 0 1 * *" --zone America/New_York
+      propman scheduler add fees --trigger late-fees --cron "0 9 * * *" --zone @property
       propman scheduler add often --trigger weather-check --every 10m --rule catch-up=skip
       propman scheduler add last --trigger late-fees-due --rule on-excluded=next_business_day \
         --rule exclude-weekends=yes --spec '{"kind":"monthly","start_month":"2026-12","every_months":1,
@@ -108,12 +119,17 @@ async def add(
             raise CommandError(
                 f"There is a schedule {key!r} already.", remedy="Edit it, remove it, or use another key."
             )
-        coming = upcoming(schedule, tx.at, 5)
+        schedule = await align(tx, schedule)
+        await store.save_schedule(schedule, now=tx.at)
+        following = coming(await parts_of(tx.connection, schedule), tx.at, 5)
     if as_json:
-        print_json(schedule_document(schedule, None) | {"dry_run": dry_run, "upcoming": coming})
+        instants = [moment for moment, _ in following]
+        print_json(schedule_document(schedule, None) | {"dry_run": dry_run, "upcoming": instants})
         return
     say(f"{spec_in_words(schedule.spec)}.")
-    print_table(["next runs"], [[local_time(moment, schedule.time_zone)] for moment in coming])
+    print_table(
+        ["next runs", "zone"], [[local_time(*run), run[1]] for run in following], empty=no_runs(schedule)
+    )
     if dry_run:
         say("Dry run: nothing was added.")
     else:
@@ -148,15 +164,16 @@ async def change(
                 raise UsageProblem("--zone alone is for a cron.", remedy="Give the whole --spec.")
             cron = str(former.spec["expr"])
         wanted = Change(
-            spec=_when(cron, every, spec, zone or former.time_zone, now=tx.at),
+            spec=_when(cron, every, spec, zone or former.spec.get("timezone"), now=tx.at),
             payload=None if payload is None else _payload(payload),
             rules=parse_rules(rule, former.rules) if rule else None,
         )
         if wanted == Change():
             raise UsageProblem("Nothing was to be changed.", remedy="See `propman scheduler edit --help`.")
+        before = coming(await parts_of(tx.connection, former), tx.at, 5)
         changed = await edit(tx, former, wanted)
-        before, after = upcoming(former, tx.at, 5), upcoming(changed, tx.at, 5)
-    _show_change(key, before, after, changed.time_zone)
+        after = coming(await parts_of(tx.connection, changed), tx.at, 5)
+    _show_change(changed, before, after)
     if dry_run:
         say("Dry run: nothing was changed.")
     else:
@@ -200,11 +217,15 @@ def _when(
     if len(given) > 1:
         raise UsageProblem("There are several times.", remedy="Give one of --cron, --every and --spec.")
     if cron is not None:
-        expression = parse_cron(cron, zone or "UTC").expression
+        expression = parse_cron(cron, "UTC" if zone == PROPERTY_ZONE else zone or "UTC").expression
         return {"kind": "cron", "expr": expression, "timezone": zone or "UTC"}
     if every is not None:
         return {"kind": "interval", "anchor": now.isoformat(), "every_seconds": _seconds(every)}
-    return None if spec is None else parse_spec(spec).document
+    if spec is None:
+        return None
+    document = parse_document(spec)
+    read_spec(document, here="UTC")
+    return document
 
 
 def _seconds(text: str) -> int:
@@ -224,9 +245,10 @@ def _payload(pairs: list[str]) -> dict[str, str]:
     return fields
 
 
-def _show_change(key: str, before: list[datetime], after: list[datetime], zone: str) -> None:
+def _show_change(schedule: Schedule, before: list[Run], after: list[Run]) -> None:
     if json_wanted():
-        print_json({"key": key, "before": before, "after": after})
+        instants = {"before": [moment for moment, _ in before], "after": [moment for moment, _ in after]}
+        print_json({"key": schedule.key, **instants})
         return
-    rows = [[local_time(moment, zone) for moment in pair] for pair in zip_longest(before, after)]
-    print_table(["before", "after"], rows, empty="It is not due any more.")
+    rows = [[local_time(*run) if run else "-" for run in pair] for pair in zip_longest(before, after)]
+    print_table(["before", "after"], rows, empty=no_runs(schedule))

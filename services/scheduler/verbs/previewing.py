@@ -6,7 +6,10 @@ from typing import Annotated, Any, get_args
 import typer
 
 from services.scheduler.domain.catch_up import CatchUpRules, Policy, plan_catch_up
-from services.scheduler.specs import InvalidSpec, Spec, notes_on, parse_spec
+from services.scheduler.domain.schedules import PROPERTY_ZONE
+from services.scheduler.specs import InvalidSpec, Spec, notes_on, parse_document, read_spec
+from services.scheduler.store import ZoneStore
+from services.scheduler.verbs.opening import looking
 from shared.cli import (
     App,
     JsonOption,
@@ -18,6 +21,7 @@ from shared.cli import (
     say,
     warning,
 )
+from shared.clock import zone as zone_named
 
 SpecOption = Annotated[
     str, typer.Option("--spec", metavar="JSON", help='When: {"kind": "cron", "expr": …, "timezone": …}.')
@@ -31,10 +35,18 @@ def add_to(app: App) -> None:
     app.command()(catch_up)
 
 
-def preview(
+async def preview(
     spec: SpecOption,
     after: Annotated[datetime, typer.Option("--after", help="Strictly after this moment.", **INSTANT)],
     count: Annotated[int, typer.Option("--count", "-n", min=1, max=10_000, help="How many.")] = 10,
+    zone: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--zone",
+            metavar="ZONE",
+            help="Where @property is looked at; repeatable. By default, wherever there are properties.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     r"""Show when a timetable would be due, with what clock changes and short months do to it.
@@ -46,27 +58,39 @@ def preview(
       interval       anchor, every_seconds
       calendar_days  start_date, every_days, time, timezone
       monthly        start_month, every_months, day (1 to 31, or last), time, timezone, overflow (clamp, skip)
-      once           at
+      once           at; without an offset it is a local time, and timezone says where
+
+    A timezone of @property is that of each property.
 
     \b
-    Example:
+    Examples:
       propman scheduler preview --after 2026-01-15T00:00:00Z --count 6 \
         --spec '{"kind":"cron","expr":"0 0 1 * *","timezone":"America/New_York"}'
+      propman scheduler preview --after 2026-01-15T00:00:00Z --zone America/Denver --zone America/New_York \
+        --spec '{"kind":"cron","expr":"0 9 * * *","timezone":"@property"}'
     """
-    found = _read(spec)
-    instants = found.upcoming(after, count)
-    local = [moment.astimezone(found.zone).isoformat() for moment in instants]
-    notes = notes_on(found, instants)
+    places = await _places(spec, zone or [])
+    found = sorted((moment, place.zone.key) for place in places for moment in place.upcoming(after, count))
+    runs = found[:count]
+    local = [_local(*run) for run in runs]
+    notes = [
+        note
+        for place in places
+        for note in notes_on(place, [moment for moment, name in runs if name == place.zone.key])
+    ]
     if json_wanted():
-        print_json(
-            {"expected": [_utc(moment) for moment in instants], "expected_local": local, "notes": notes}
-        )
+        document = {
+            "expected": [_utc(moment) for moment, _ in runs],
+            "expected_local": local,
+            "notes": notes,
+        }
+        print_json(document if len(places) == 1 else document | {"zones": [name for _, name in runs]})
         return
-    rows = list(zip(local, map(_utc, instants), strict=True))
-    print_table(["there", "UTC"], rows, empty="It is never due after that.")
+    rows = [(text, name, _utc(moment)) for text, (moment, name) in zip(local, runs, strict=True)]
+    print_table(["there", "zone", "UTC"], rows, empty="It is never due after that.")
     for note in notes:
         say(note)
-    if len(instants) < count:
+    if len(runs) < count:
         warning("It is not due any more after that.")
 
 
@@ -116,9 +140,29 @@ def catch_up(
     say(f"Next: {_utc(following[0])}." if following else "It is never due again.")
 
 
-def _read(spec: str) -> Spec:
+async def _places(spec: str, named: list[str]) -> list[Spec]:
+    """The timetable; one of `@property` in each zone that is named, else wherever there are properties."""
     try:
-        return parse_spec(spec)
+        follows = parse_document(spec).get("timezone") == PROPERTY_ZONE
+    except InvalidSpec as error:
+        raise UsageProblem(f"{error}.") from None
+    if not follows:
+        return [_read(spec)]
+    if not named:
+        async with looking() as (store, _now):
+            named = list(await ZoneStore(store.connection).portfolio())
+    if not named:
+        raise UsageProblem("The scheduler has heard of no property yet.", remedy="Give a --zone.")
+    return [_read(spec, name) for name in sorted(set(named))]
+
+
+def _local(moment: datetime, name: str) -> str:
+    return moment.astimezone(zone_named(name)).isoformat()
+
+
+def _read(spec: str, here: str | None = None) -> Spec:
+    try:
+        return read_spec(parse_document(spec), here=here)
     except InvalidSpec as error:
         raise UsageProblem(f"{error}.") from None
 
