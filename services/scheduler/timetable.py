@@ -5,6 +5,7 @@ clock has jumped; one that comes twice runs the first time. Where the minute or 
 every real minute that matches counts. Of a fixed time a schedule may say otherwise.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -35,6 +36,9 @@ ALIASES: Final = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
+
+_DEGENERATE: Final = re.compile(r"\b(\w+)-\1/\d+\b", re.IGNORECASE)
+"""A range of one value with a step: that value, and not, as cronsim has it, a beginning without an end."""
 
 _FIELDS: Final = ("minute", "hour", "day of the month", "month", "day of the week")
 
@@ -95,7 +99,7 @@ def parse_cron(text: str, time_zone: str, *, gap: Gap | None = None, overlap: Ov
     """A five-field expression, or an alias such as @monthly; raises `InvalidCron` or `UnknownZone`."""
     zone(time_zone)
     expression = ALIASES.get(text.strip().lower(), text.strip())
-    parts = expression.split()
+    parts = _DEGENERATE.sub(r"\1", expression).split()
     if expression.startswith("@"):
         raise InvalidCron(f"{text!r} is not a known alias; there are {', '.join(ALIASES)}")
     if len(parts) != len(_FIELDS):
