@@ -19,6 +19,7 @@ from prometheus_client import Counter
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.clock import SystemClock
 from shared.identity import new_id
 from shared.messaging.errors import describe
 from shared.messaging.metrics import MessagingMetrics
@@ -75,16 +76,20 @@ _FAILED: Final = {"dead", "retried"}
 
 
 class Heartbeat:
-    """A worker of every service: writes the row of this process until it is stopped, and once more then."""
+    """A worker of every service: writes the row of this process until it is stopped, and once more then.
+
+    By the machine's clock, also in a simulation: a process lives in real time.
+    """
 
     def __init__(self, service: str, transactions: Transactions, metrics: MessagingMetrics) -> None:
         self.http_port = 0
         self._service = service
         self._transactions = transactions
+        self._clock = SystemClock()
         self._handled = metrics.handled
         self._process = psutil.Process()
         self._id = new_id()
-        self._started_at = transactions.clock.now()
+        self._started_at = self._clock.now()
         self._rss_start = self._rss_peak = 0
         self._before: tuple[datetime, int] | None = None
         self._stopped = asyncio.Event()
@@ -111,7 +116,7 @@ class Heartbeat:
             log.debug("heartbeat_failed", error=describe(error))
 
     def _row(self, state: str) -> dict[str, Any]:
-        now = self._transactions.clock.now()
+        now = self._clock.now()
         rss = self._process.memory_info().rss
         self._rss_start = self._rss_start or rss
         self._rss_peak = max(self._rss_peak, rss)

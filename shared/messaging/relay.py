@@ -38,7 +38,7 @@ _POSTPONE: Final = """
            next_attempt_at = now() + make_interval(secs => least(300, 2 ^ least(attempts, 9)))
      where id = any($1::bigint[])"""
 _DEPTH: Final = """
-    select count(*) as pending, coalesce(extract(epoch from now() - min(occurred_at)), 0) as age
+    select count(*) as pending, coalesce(extract(epoch from $1 - min(occurred_at)), 0) as age
       from outbox"""
 
 log = structlog.get_logger()
@@ -170,7 +170,7 @@ class Relay:
         )
 
     async def _observe(self, connection: "asyncpg.Connection[Any]") -> None:
-        depth = await connection.fetchrow(_DEPTH)
+        depth = await connection.fetchrow(_DEPTH, self._clock.now())
         self._metrics.outbox_pending.set(depth["pending"])
         self._metrics.outbox_age.set(float(depth["age"]))
 

@@ -4,11 +4,14 @@ from services.billing.gateways.payment_gateway import PaymentGateway
 from services.billing.gateways.simulated import SimulatedGateway
 from services.billing.gateways.stripe import StripeGateway
 from services.billing.settings import Settings
-from shared.clock import Clock
+from shared.clock import Clock, is_simulated
 
 
 def configured_gateways(settings: Settings, clock: Clock) -> dict[str, PaymentGateway]:
-    """By name, as enrolments call them."""
+    """By name, as enrolments call them; in a simulation only the one that moves no money."""
+    if is_simulated(clock):
+        simulated = SimulatedGateway(clock)
+        return {simulated.name: simulated}
     found: list[PaymentGateway] = []
     if settings.stripe_secret_key is not None:
         found.append(

@@ -81,10 +81,13 @@ def _answer(order: ChargeOrder, at: datetime) -> Answer:
     if order.method_ref == DOWN:
         return Answer(Result.NOT_MADE, detail="simulated outage")
     failure = DECLINING.get(order.method_ref, Failure.METHOD_INVALID)
-    return Answer(
-        Result.DECLINED, reference=f"sim_{order.charge_id.hex}", made_at=at, failure=failure, detail=failure
-    )
+    return Answer(Result.DECLINED, reference=_reference(order), made_at=at, failure=failure, detail=failure)
 
 
 def _made(result: Result, order: ChargeOrder, at: datetime | None) -> Answer:
-    return Answer(result, reference=f"sim_{order.charge_id.hex}", amount_cents=order.amount_cents, made_at=at)
+    return Answer(result, reference=_reference(order), amount_cents=order.amount_cents, made_at=at)
+
+
+def _reference(order: ChargeOrder) -> str:
+    """Told from the charge, and not from its id: the same story has the same references."""
+    return f"sim_{order.invoice_number}_{order.first_asked_at:%Y%m%dT%H%M%S%f}"

@@ -193,6 +193,13 @@ class ChargeStore:
         )
         return bool(await self._connection.scalar(sa.select(sa.exists(due)), {"gateways": list(gateways)}))
 
+    async def under_way(self, at: datetime) -> bool:
+        """Whether a charge is being asked for, or is to be asked for or about by now."""
+        charge = autopay_charges.c
+        due = sa.and_(charge.state.in_(_TO_ASK), charge.next_try_at <= at)
+        open_ones = sa.select(1).where(sa.or_(charge.state == State.CLAIMED, due))
+        return bool(await self._connection.scalar(sa.select(sa.exists(open_ones))))
+
     async def find(self, charge_id: UUID, *, lock: bool = False) -> Charge | None:
         """One charge."""
         query = _CHARGES.where(autopay_charges.c.charge_id == charge_id)

@@ -74,6 +74,23 @@ class StatementStore:
                 found[account_id].append(entry)
         return found
 
+    async def totals(self, account_ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
+        """What was charged on these accounts in all, by bucket; void invoices do not count."""
+        query = (
+            sa.select(
+                invoices.c.account_id,
+                invoice_lines.c.bucket,
+                sa.cast(sa.func.sum(invoice_lines.c.amount_cents), sa.BigInteger).label("cents"),
+            )
+            .join(invoice_lines, invoice_lines.c.invoice_id == invoices.c.invoice_id)
+            .where(invoices.c.account_id == sa.any_(_IDS), invoices.c.state != "void")
+            .group_by(invoices.c.account_id, invoice_lines.c.bucket)
+        )
+        found: defaultdict[UUID, dict[str, int]] = defaultdict(dict)
+        for row in await self._connection.execute(query, {"ids": list(account_ids)}):
+            found[row.account_id][row.bucket] = row.cents
+        return found
+
     async def _lines(self, ids: dict[str, Any]) -> AsyncIterator[tuple[UUID, Entry]]:
         query = (
             sa.select(

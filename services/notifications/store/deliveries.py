@@ -244,6 +244,12 @@ async def anything_due(connection: AsyncConnection, at: datetime, channel: Chann
     return bool(await connection.scalar(sa.select(sa.exists(due))))
 
 
+async def under_way(connection: AsyncConnection, at: datetime) -> bool:
+    """Whether a message of any channel is being sent, or is to be sent by now."""
+    open_ones = sa.or_(_SENDING, sa.and_(_DUE, deliveries.c.next_attempt_at <= at))
+    return bool(await connection.scalar(sa.select(sa.exists(sa.select(1).where(open_ones)))))
+
+
 _SIBLINGS: Final = (
     with_what_it_says(deliveries)
     .where(

@@ -78,6 +78,17 @@ async def tenant_is_known(connection: AsyncConnection, tenant_id: UUID) -> bool:
     return bool(await connection.scalar(sa.select(known)))
 
 
+async def count_sent(connection: AsyncConnection) -> list[Row]:
+    """How many messages left the house, by tenant and text; what went as part of a digest is in that one."""
+    query = (
+        sa.select(deliveries.c.tenant_id, notifications.c.template, sa.func.count().label("count"))
+        .join(notifications, notifications.c.id == deliveries.c.notification_id)
+        .where(deliveries.c.state.in_(["sent", "delivered"]), deliveries.c.channel != "in_app")
+        .group_by(deliveries.c.tenant_id, notifications.c.template)
+    )
+    return await _rows(connection, query)
+
+
 async def count_states(connection: AsyncConnection) -> list[Row]:
     """How many deliveries there are, by channel and state."""
     query = sa.select(deliveries.c.channel, deliveries.c.state, sa.func.count().label("count"))
