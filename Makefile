@@ -15,7 +15,7 @@ WORKERS ?= 2
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(STAMP) ## Watch a month of rent being billed, on private local servers
+demo: $(STAMP) ## Watch months of rent go by and one being billed, on private local servers
 	@$(BIN)/propman demo $(ARGS)
 
 run: $(STAMP) ## Run all services in this terminal, on private local servers

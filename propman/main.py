@@ -24,7 +24,11 @@ from shared import cli
 from shared.cli.app import SETTINGS, Group
 
 SYSTEM_COMMANDS = {
-    "demo": ("propman.demo:app", "Watch a month of rent being billed, up to the e-mails."),
+    "demo": ("propman.demo.command:app", "Watch months go by, and one being billed, up to the e-mails."),
+    "seed-dev-data": (
+        "propman.simulation.command:app",
+        "Make a year of history, lived through in minutes.",
+    ),
     "run": ("propman.run:app", "Run services in this process: all of them, or those you name."),
     "trigger": ("propman.trigger:app", "Say that a time has come, for example from cron."),
     "info": ("propman.console.info:info_app", "The state of the whole system, and what is wrong."),

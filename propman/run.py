@@ -1,20 +1,29 @@
 """`propman run`: host any subset of the services in one process, and drain on SIGTERM."""
 
 import asyncio
+import os
 import signal
-from typing import Annotated
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final
 
 import structlog
 import typer
 
 from propman.broker import declare_topology
 from propman.catalog import app_module, chosen_services
+from propman.simulation.marker import simulated_in
 from shared.cli import CommandError, command_app, say, success
+from shared.clock import Clock, SharedClock
 from shared.hosting import NotMigrated, ServiceHost, spare_the_collector
 from shared.http import PortTaken
 from shared.logging import configure_logging
 
 app = command_app("run")
+
+CLOCK: Final = "PROPMAN_SIMULATED_CLOCK"
+"""Names the file of a simulation's clock; set by `propman seed-dev-data` alone, for what it starts."""
+
 log = structlog.get_logger()
 
 
@@ -35,7 +44,8 @@ async def run(
       propman run leasing notifications   two of them
     """
     names = chosen_services(services)
-    hosts = [app_module(name).create_app() for name in names]
+    clock = await clock_of(names)
+    hosts = [app_module(name).create_app(clock=clock) for name in names]
     settings = app_module(names[0]).Settings()
     configure_logging(level=settings.log_level, style=settings.log_format)
     queues = await declare_topology(settings.broker_url.get_secret_value())
@@ -49,6 +59,23 @@ async def run(
     say("Stopping: finishing what is in flight …")
     await stop_all(hosts)
     success("Stopped.")
+
+
+async def clock_of(services: Sequence[str]) -> Clock | None:
+    """A simulation's clock where one is set; refuses it on databases that hold no simulated past."""
+    path = os.environ.get(CLOCK)
+    if not path:
+        return None
+    for name in services:
+        if not await simulated_in(name):
+            raise CommandError(
+                f"{CLOCK} is set, and the database of {name} holds no simulated past.",
+                remedy="Unset it: nothing real may run on that clock.",
+            )
+    try:
+        return SharedClock(Path(path))
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{CLOCK}: {path} is not a clock ({error}).") from error
 
 
 def stop_signal() -> asyncio.Event:

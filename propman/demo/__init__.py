@@ -1,5 +1,1 @@
-"""`propman demo`: a month of rent billed before your eyes, on private servers."""
-
-from propman.demo.command import app
-
-__all__ = ["app"]
+"""`propman demo`: months that go by and a month of rent billed before your eyes, on private servers."""

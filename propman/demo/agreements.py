@@ -23,19 +23,20 @@ PROPERTIES: Final[Mapping[str, tuple[str, ...]]] = {
 SINCE: Final = date(2024, 1, 1)
 
 
-async def agree(transactions: Transactions) -> int:
-    """Set these policies; how many were not so already."""
+async def agree(transactions: Transactions, *, since: date = SINCE) -> int:
+    """Set these policies, from a day on; how many were not so already."""
+    since = min(since, SINCE)
     async with transactions.command("demo.agree") as tx:
         names = await LeaseStore(tx.connection).property_names()
         places = {name: Place(identity) for identity, name in names.items()}
-        changed = await _set(tx, Place(), PORTFOLIO)
+        changed = await _set(tx, Place(), PORTFOLIO, since)
         for name, words in PROPERTIES.items():
-            changed += await _set(tx, places[name], words)
+            changed += await _set(tx, places[name], words, since)
     return changed
 
 
-async def _set(tx: Tx, place: Place, words: tuple[str, ...]) -> int:
-    planned = await plan_policy(tx.connection, place, SINCE, read_assignments(words))
+async def _set(tx: Tx, place: Place, words: tuple[str, ...], since: date) -> int:
+    planned = await plan_policy(tx.connection, place, since, read_assignments(words))
     if planned.change.repeats:
         return 0
     await keep_policy(tx, planned.change, reason="as in the leases", by="propman demo")

@@ -1,4 +1,4 @@
-"""The demo from beginning to end: servers, services, a portfolio, one trigger, and what came of it."""
+"""The demo from beginning to end: servers, a short past, services, one trigger, and what came of it."""
 
 import asyncio
 import os
@@ -20,27 +20,35 @@ from propman.dev.home import demo_instance, environment_file, local_folder
 from propman.dev.installation import will_install
 from propman.outbox import depth
 from propman.run import start_all, stop_all
+from propman.simulation.calendar import Span
+from propman.simulation.clearing import common_past, holdings, refuse_if_running
+from propman.simulation.command import begin, run_through, words
+from propman.simulation.marker import Past
+from propman.simulation.report import print_outcome, read_outcome
 from services.billing.domain.periods import following, period_of
 from services.billing.store import LeaseStore
 from services.notifications.store import people, reading
 from services.scheduler.manual import await_outcome, run_now
-from shared.cli import CommandError, MonthOption, Unreachable, command_app, say, success
+from shared.cli import CommandError, MonthOption, Unreachable, command_app, say, success, warning
 from shared.clock import SystemClock, stopwatch
 from shared.logging import configure_logging
 
 app = command_app("demo")
 
+MONTHS: Final = 3
+SEED: Final = 1
 PATIENCE_SECONDS: Final = 120.0
 OPEN_STATES: Final = frozenset({"queued", "sending", "retry_wait"})
 
 
 @app.command()
 async def demo(month: MonthOption = None) -> None:
-    r"""Watch a month of rent being billed: from one trigger, through RabbitMQ, to the e-mails.
+    r"""Watch some months go by in a minute, and then a month of rent being billed, up to the e-mails.
 
-    Starts private servers and all services in this process, loads a portfolio of 5 properties in five
-    time zones with 17 tenants, publishes MonthlyBillingDue through the scheduler, and shows what came of
-    it. Run it again: the month is billed already, and nothing is sent twice.
+    Starts private servers, lets 5 properties in five time zones with 15 tenants live through the last three
+    months on a simulated clock (as `propman seed-dev-data` does for a year), then starts all services in this
+    process, publishes MonthlyBillingDue through the scheduler, and shows what came of it. Run it again: the
+    past is there, the month is billed already, and nothing is sent twice.
 
     \b
     Examples:
@@ -49,10 +57,13 @@ async def demo(month: MonthOption = None) -> None:
     """
     period = month or following(period_of(SystemClock().now().date()))
     urls = start_servers()
+    span = Span.of(MONTHS, SystemClock().now().date())
+    is_past = await live_through(span)
     await prepare()
     log = local_folder() / "demo.log"
     async with all_services(log):
-        await load()
+        if not is_past:
+            await load(span)
         settled = await bill(period)
         show_outcome(period, settled)
         await show_what_happened(settled, mail_dir=urls.mail_dir)
@@ -73,6 +84,24 @@ def start_servers() -> ServerUrls:
     os.environ.update(read_environment(path))
     success("PostgreSQL, RabbitMQ and a mail sink are running, private to this folder.")
     return urls
+
+
+async def live_through(span: Span) -> bool:
+    """Make the past, or what is missing of it; False where there is data that no simulation made."""
+    found = await holdings()
+    past = common_past(found)
+    if past is None and not all(item.is_empty for item in found):
+        warning("What is here was made by no simulation: it stays as it is, without a past.")
+        return False
+    if past is None or past.finished_at is None:
+        refuse_if_running(found)
+        past = past or await begin(Past(SEED, span.starts_on, span.until_on, span.eve))
+        seconds = await run_through(past, SystemClock())
+        success(f"{past.starts_on} to {past.until_on} went by in {seconds:.0f} s.")
+        print_outcome(await read_outcome())
+    else:
+        success(f"The past is there already, {words(past)}.")
+    return True
 
 
 async def prepare() -> None:
@@ -98,10 +127,10 @@ async def all_services(log: Path) -> AsyncIterator[None]:
             await stop_all(hosts)
 
 
-async def load() -> None:
+async def load(span: Span) -> None:
     """The portfolio goes into leasing; wait until those who copy from it have heard of it."""
     async with transactions_of("leasing") as transactions:
-        outcome = await load_portfolio(transactions)
+        outcome = await load_portfolio(transactions, span)
     wanted = outcome.leases + outcome.already_there
     await _until(lambda: _copied(wanted), "the other services to hear of the leases")
     vacant = sum(map(len, VACANT.values()))

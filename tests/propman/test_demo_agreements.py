@@ -1,21 +1,20 @@
 """What the demo's landlord agrees on is lawful where they say they are, and is agreed on once."""
 
 from datetime import date
-from importlib.resources import files
 
 from propman.demo.agreements import PROPERTIES, agree
+from propman.demo.portfolio import portfolio_rows
+from propman.simulation.calendar import Span
 from services.billing.domain.policy_book import Place
 from services.billing.handlers import router
 from services.billing.store import LeaseStore, PolicyStore
-from services.leasing.domain.portfolio import read_portfolio
-from shared.clock import zone
 from tests.support.builders import a_lease, a_property
 from tests.support.databases import TestDatabases
 from tests.support.messages import deliver, deliver_batch
 
 
 async def test_the_demo_s_policies_are_lawful_for_its_rents_and_set_once(databases: TestDatabases) -> None:
-    rows = read_portfolio(files("propman.demo").joinpath("portfolio.csv").read_bytes(), zone).rows
+    rows = portfolio_rows(Span.of(12, date(2026, 12, 31)))
     async with databases.transactions("billing") as transactions:
         for name in {row.property.name for row in rows}:
             place = a_property(name=name)

@@ -1,16 +1,16 @@
 """The demo's portfolio has something of everything, and may be loaded again and over an earlier one."""
 
 from collections.abc import AsyncIterator
-from importlib.resources import files
+from datetime import date
 
 import pytest
 
-from propman.demo.portfolio import load_portfolio
-from services.leasing.domain.portfolio import PortfolioRow, read_portfolio
+from propman.demo.portfolio import load_portfolio, portfolio_rows
+from propman.simulation.calendar import Span
+from services.leasing.domain.portfolio import PortfolioRow
 from services.leasing.domain.properties import PropertyDetails
 from services.leasing.handlers import add_unit, import_portfolio, register_property
 from services.leasing.schema import leases, tenants, units
-from shared.clock import zone
 from shared.messaging.transaction import Transactions
 from tests.support.databases import TestDatabases
 from tests.support.messages import count_rows
@@ -22,10 +22,11 @@ async def transactions(databases: TestDatabases) -> AsyncIterator[Transactions]:
         yield found
 
 
+YEAR = Span.of(12, date(2024, 12, 31))
+
+
 def rows() -> tuple[PortfolioRow, ...]:
-    portfolio = read_portfolio(files("propman.demo").joinpath("portfolio.csv").read_bytes(), zone)
-    assert portfolio.problems == ()
-    return portfolio.rows
+    return portfolio_rows(YEAR)
 
 
 async def counted(transactions: Transactions) -> tuple[int, ...]:
@@ -43,14 +44,26 @@ def test_the_portfolio_has_a_lease_of_every_kind() -> None:
     assert len(terms) < len(rows())  # somebody shares
 
 
+@pytest.mark.parametrize("until", [date(2024, 2, 29), date(2025, 3, 31), date(2026, 11, 24)])
+@pytest.mark.parametrize("months", [1, 3, 12])
+def test_whatever_months_are_looked_at_the_same_leases_are_in_them(until: date, months: int) -> None:
+    span = Span.of(months, until)
+
+    found = {row.tenant.name: row.terms for row in portfolio_rows(span)}
+
+    assert len(found) == 15
+    assert all(terms.starts_on <= span.until_on for terms in found.values())
+    assert found["Newbie Nick"].starts_on == Span.of(2, until).starts_on.replace(day=15)
+
+
 @pytest.mark.servers
 async def test_the_portfolio_is_loaded_once(transactions: Transactions) -> None:
-    first = await load_portfolio(transactions)
-    again = await load_portfolio(transactions)
+    first = await load_portfolio(transactions, YEAR)
+    again = await load_portfolio(transactions, YEAR)
 
-    assert (first.properties, first.leases, first.tenants, first.problems) == (5, 16, 17, ())
-    assert (again.leases, again.already_there, again.problems) == (0, 16, ())
-    assert await counted(transactions) == (29, 17, 16)
+    assert (first.properties, first.leases, first.tenants, first.problems) == (5, 14, 15, ())
+    assert (again.leases, again.already_there, again.problems) == (0, 14, ())
+    assert await counted(transactions) == (29, 15, 14)
 
 
 @pytest.mark.servers
@@ -63,6 +76,6 @@ async def test_what_an_earlier_version_loaded_stays_and_what_is_new_is_added(
         await add_unit(tx, maple.id, "105")  # a vacant one
         await import_portfolio(tx, [row for row in rows() if row.tenant.name == "Omar Haddad"])
 
-    await load_portfolio(transactions)
+    await load_portfolio(transactions, YEAR)
 
-    assert await counted(transactions) == (29, 16, 16)  # Lina did not sign the lease that is stored
+    assert await counted(transactions) == (29, 14, 14)  # Lina did not sign the lease that is stored

@@ -1,0 +1,1 @@
+"""A simulated past: the system's own services, on a clock that is moved from one moment to the next."""

@@ -1,0 +1,140 @@
+"""What is in the databases, whether it is simulated, and taking it away."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aio_pika
+import asyncpg
+
+from propman.administration import create_database, drop_database
+from propman.broker import declare_topology
+from propman.catalog import all_subscriptions, service_names
+from propman.db import migrate_service, service_url
+from propman.settings import AdministrationSettings, SystemSettings
+from propman.simulation.marker import KEEPER, TABLE, Past, administering
+from propman.simulation.watching import QUEUE
+from shared import heartbeats
+from shared.cli import CommandError, Progress
+from shared.clock import SystemClock
+from shared.messaging.naming import dead_queue_for
+from shared.messaging.topology import retry_names
+
+NOUNS: Final[Mapping[str, tuple[str, ...]]] = {
+    "leasing": ("properties", "units", "tenants", "leases", "work_orders"),
+    "billing": ("invoices", "payments"),
+    "notifications": ("contacts", "notifications"),
+    "rewards": ("rewards", "reward_ledger"),
+    "scheduler": ("occurrences",),
+    "weather": ("incidents",),
+}
+"""What people know by name in each database; the rest goes with it."""
+
+INCIDENTAL: Final = frozenset({"occurrences"})
+"""What an installation that nobody uses makes by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a service's database holds."""
+
+    service: str
+    counts: Mapping[str, int]
+    past: Past | None = None
+    running: str | None = None
+    """A process of the service that is alive."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is in it that anybody entered or was told."""
+        return not any(count for noun, count in self.counts.items() if noun not in INCIDENTAL)
+
+    @property
+    def is_real(self) -> bool:
+        """Whether it holds something that no simulation made."""
+        return self.past is None and not self.is_empty
+
+    @property
+    def text(self) -> str:
+        """What is in it, in a line."""
+        listed = (f"{count:,} {noun.replace('_', ' ')}" for noun, count in self.counts.items() if count)
+        return ", ".join(listed) or "nothing"
+
+
+async def holdings() -> list[Holding]:
+    """What each service's database holds, as its administrator sees it."""
+    return list(await asyncio.gather(*(_holding(service) for service in service_names())))
+
+
+async def _holding(service: str) -> Holding:
+    try:
+        async with administering(service) as connection:
+            tables = {
+                row["tablename"]
+                for row in await connection.fetch(
+                    "select tablename from pg_tables where schemaname = 'public'"
+                )
+            }
+            nouns = [noun for noun in NOUNS.get(service, ()) if noun in tables]
+            counts = {noun: await connection.fetchval(f"select count(*) from {noun}") for noun in nouns}  # noqa: S608
+            running = await _running(connection) if heartbeats.instances.name in tables else None
+            past = await _past(connection) if TABLE in tables else None
+            return Holding(service, counts, past, running)
+    except asyncpg.InvalidCatalogNameError:
+        return Holding(service, {})
+
+
+async def _past(connection: "asyncpg.Connection[Any]") -> Past | None:
+    row = await connection.fetchrow(f"select seed, starts_on, until_on, reached_at, finished_at from {TABLE}")  # noqa: S608
+    return Past(**row) if row else None
+
+
+async def _running(connection: "asyncpg.Connection[Any]") -> str | None:
+    now = SystemClock().now()
+    for row in await connection.fetch("select state, seen_at, pid, host from instances"):
+        if heartbeats.is_alive(dict(row), now):
+            return f"process {row['pid']} on {row['host']}"
+    return None
+
+
+def refuse_if_running(found: Sequence[Holding]) -> None:
+    """Services that run by the machine's clock would take part in a past that is not theirs."""
+    for item in found:
+        if item.running:
+            raise CommandError(
+                f"{item.service} is running ({item.running}).",
+                remedy="Stop `propman run` first; ten seconds after a process was killed it counts as gone.",
+            )
+
+
+async def begin_anew(bar: Progress) -> None:
+    """Databases as they are on the first day, and empty queues: everything that was there is gone."""
+    admin = AdministrationSettings().postgres_url.get_secret_value()
+    for service in service_names():
+        await drop_database(admin, service_url(service))
+        await create_database(admin, service_url(service))
+        await migrate_service(service)
+        bar.advance()
+    url = SystemSettings().rabbitmq_url.get_secret_value()
+    await declare_topology(url)
+    await _empty_queues(url)
+
+
+async def _empty_queues(url: str) -> None:
+    consumers = {item.consumer for item in all_subscriptions()}
+    names = [item.queue for item in all_subscriptions()]
+    names += [*retry_names(), *(dead_queue_for(consumer) for consumer in sorted(consumers))]
+    async with await aio_pika.connect(url, timeout=5) as connection:
+        channel = await connection.channel()
+        await channel.queue_delete(QUEUE)
+        for name in names:
+            await (await channel.get_queue(name, ensure=False)).purge()
+
+
+def common_past(found: Sequence[Holding]) -> Past | None:
+    """The simulated past that all of the databases hold; None where they do not agree on one."""
+    pasts = {item.past and item.past.made_from for item in found}
+    if len(pasts) != 1:
+        return None
+    return next((item.past for item in found if item.service == KEEPER), None)

@@ -1,0 +1,139 @@
+"""What a simulated past came to: a row per household, sums, and the ledgers for a comparison."""
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from propman.databases import transactions_of
+from services.billing.domain.statements import Entry, running
+from services.billing.store.statements import Heading, StatementStore
+from services.leasing.domain.tenants import Tenant
+from services.leasing.store import tenants
+from services.notifications.store import reading
+from shared.cli import print_table
+from shared.money import format_cents
+
+MANY: Final = 1_000
+_MONEY: Final = ("billed_cents", "fee_cents", "paid_cents", "balance_cents")
+
+
+@dataclass(frozen=True, slots=True)
+class Household:
+    """What came of the tenants of one account; amounts are in cents."""
+
+    tenants: str
+    property: str
+    unit: str
+    billed_cents: int
+    fee_cents: int
+    paid_cents: int
+    balance_cents: int
+    """What is owed; below nothing it is credit."""
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Everything that is shown, and compared, at the end."""
+
+    households: tuple[Household, ...]
+    ledger: str
+    """All running ledgers as CSV, without any id: the same past has the same, byte for byte."""
+    messages: Mapping[str, int]
+    """How many left the house, by tenant and text."""
+
+
+async def read_outcome() -> Outcome:
+    """Read what the services keep of the past."""
+    async with transactions_of("leasing") as leasing, leasing.engine.connect() as connection:
+        people = await tenants.tenants_after(connection, None, MANY)
+    async with transactions_of("notifications") as told, told.engine.connect() as connection:
+        sent = await reading.count_sent(connection)
+    async with transactions_of("billing") as billing, billing.engine.connect() as connection:
+        accounts = await _accounts(connection, people)
+        ids = list(accounts)
+        store = StatementStore(connection)
+        entries, charged = await store.entries(ids), await store.totals(ids)
+    messages = _messages(people, sent)
+    return Outcome(
+        tuple(_household(item, entries[key], charged[key], sent) for key, item in accounts.items()),
+        _ledgers([(item, entries[key]) for key, item in accounts.items()]),
+        messages,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    heading: Heading
+    tenants: tuple[Tenant, ...]
+
+
+async def _accounts(connection: AsyncConnection, people: Sequence[Tenant]) -> dict[UUID, _Account]:
+    """Every account with its tenants, by property and unit."""
+    headings: dict[UUID, Heading] = {}
+    holders: defaultdict[UUID, list[Tenant]] = defaultdict(list)
+    for tenant in people:
+        for heading in await StatementStore(connection).headings(tenant_id=tenant.id):
+            headings[heading.account_id] = heading
+            holders[heading.account_id].append(tenant)
+    ordered = sorted(headings.values(), key=lambda item: (item.property_name or "", item.unit_label))
+    return {item.account_id: _Account(item, tuple(holders[item.account_id])) for item in ordered}
+
+
+def _household(
+    account: _Account, entries: Sequence[Entry], charged: Mapping[str, int], sent: Sequence[Mapping[str, Any]]
+) -> Household:
+    fees = charged.get("fee", 0)
+    paid = sum(entry.payment_cents for entry in entries)
+    ours = {tenant.id for tenant in account.tenants}
+    return Household(
+        tenants=", ".join(tenant.name for tenant in account.tenants),
+        property=account.heading.property_name or "",
+        unit=account.heading.unit_label,
+        billed_cents=sum(charged.values()) - fees,
+        fee_cents=fees,
+        paid_cents=paid,
+        balance_cents=sum(charged.values()) - paid,
+        messages=sum(row["count"] for row in sent if row["tenant_id"] in ours),
+    )
+
+
+def _messages(people: Sequence[Tenant], sent: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    names = {tenant.id: tenant.name for tenant in people}
+    found = {f"{names[row['tenant_id']]}: {row['template']}": row["count"] for row in sent}
+    return dict(sorted(found.items()))
+
+
+def _ledgers(accounts: Sequence[tuple[_Account, Sequence[Entry]]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["property", "unit", "date", "reference", "what", "charge", "payment", "balance"])
+    for account, entries in accounts:
+        for row in running(entries):
+            entry, place = row.entry, account.heading
+            amounts = entry.charge_cents, entry.payment_cents, row.balance_cents
+            writer.writerow(
+                [place.property_name, place.unit_label, entry.on, entry.reference, entry.what, *amounts]
+            )
+    return out.getvalue()
+
+
+def print_outcome(found: Outcome) -> None:
+    """The table for people, with its sums."""
+    rows = [
+        [item.property, item.unit, item.tenants, *_amounts(asdict(item)), item.messages]
+        for item in found.households
+    ]
+    sums = {name: sum(getattr(item, name) for item in found.households) for name in _MONEY}
+    rows.append(["all", "", "", *_amounts(sums), sum(item.messages for item in found.households)])
+    print_table(["property", "unit", "tenants", "billed", "fees", "paid", "owed", "messages"], rows)
+
+
+def _amounts(cents: Mapping[str, Any]) -> list[str]:
+    return [format_cents(cents[name], "USD") for name in _MONEY]
