@@ -46,6 +46,7 @@ SYSTEM_COMMANDS = {
     "db": ("propman.db:app", "Create the services' databases, migrate them, show their state."),
     "broker": ("propman.broker:app", "Declare the exchange and the queues of the whole system."),
     "dev": ("propman.dev.cli:app", "Local PostgreSQL and RabbitMQ, private to this folder."),
+    "new-service": ("propman.new_service.command:app", "Write a new service that works, to begin from."),
 }
 
 
