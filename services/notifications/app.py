@@ -25,6 +25,7 @@ from services.notifications.store.tracing import trace
 from shared.clock import Clock, is_simulated
 from shared.db import driver_url
 from shared.hosting import ServiceHost
+from shared.link_keys import keys_of
 from shared.wake import WakeUp
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -58,6 +59,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
                 channel=channel,
                 unsubscribe=links.unsubscribe if links else None,
                 wake=wake,
+                keys=keys_of(chosen.link_key),
             )
         )
     host.add_worker(wake)

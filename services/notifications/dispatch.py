@@ -16,6 +16,7 @@ from services.notifications.handlers.telling import zones_for
 from services.notifications.rendering import NotRenderable, Rendered, Templates
 from services.notifications.store.deliveries import Claimed
 from shared.clock import local_date
+from shared.link_keys import VARIABLE, LinkKeys, WrongKey, address_of
 
 Unsubscribe = Callable[[str, str, UUID | None], str | None]
 """The address at which an e-mail address ends a category, for somebody."""
@@ -55,7 +56,9 @@ def decide_again(claimed: Claimed, at: datetime) -> Beginning:
     return decide(telling, contact, claimed.channel, at, zones_for(contact, claimed.zone))
 
 
-def render(templates: Templates, claimed: Claimed, at: datetime | None = None) -> Rendered:
+def render(
+    templates: Templates, claimed: Claimed, at: datetime | None = None, keys: LinkKeys | None = None
+) -> Rendered:
     """The text of a claimed delivery, from what is known of its tenant and property now."""
     today = today_of(claimed, at) if at else None
     values: Mapping[str, Any] = {
@@ -65,12 +68,28 @@ def render(templates: Templates, claimed: Claimed, at: datetime | None = None) -
         "today": str(today),
         "zone": claimed.context.get("time_zone") or claimed.zone or "UTC",
     }
-    return templates.render(claimed.template, claimed.locale, values)
+    if claimed.channel is not Channel.EMAIL or "ticket" not in claimed.context:
+        return templates.render(claimed.template, claimed.locale, values)
+    token = _token(claimed.context, keys)
+    link = address_of(claimed.context["url"], UUID(claimed.context["link_id"]), token)
+    return replace(templates.render(claimed.template, claimed.locale, {**values, "link": link}), secret=token)
 
 
-def render_all(templates: Templates, items: Sequence[Claimed], at: datetime) -> Rendered:
+def _token(context: Mapping[str, Any], keys: LinkKeys | None) -> str:
+    """What opens a signing link, made for the mail that is being written; it is in nothing we keep."""
+    if keys is None:
+        raise NotRenderable(f"{VARIABLE} is not set, so that its link cannot be made")
+    try:
+        return keys.token_again(context["ticket"], context["check"])
+    except WrongKey as error:
+        raise NotRenderable(str(error)) from error
+
+
+def render_all(
+    templates: Templates, items: Sequence[Claimed], at: datetime, keys: LinkKeys | None = None
+) -> Rendered:
     """One message for everything that goes to a person together."""
-    rendered = [render(templates, item, at) for item in items]
+    rendered = [render(templates, item, at, keys) for item in items]
     if len(rendered) == 1:
         return rendered[0]
     return templates.render_digest(rendered, items[0].locale, {})

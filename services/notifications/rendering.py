@@ -52,6 +52,8 @@ class Rendered:
     sms: str = ""
     version: str = ""
     """Which state of the template it was made from."""
+    secret: str = ""
+    """What is in it for its reader alone, and is not kept."""
 
 
 class Templates:

@@ -34,6 +34,7 @@ from services.notifications.rendering import NotRenderable, Rendered, Templates
 from services.notifications.schema import WAKE_CHANNEL
 from services.notifications.store import deliveries
 from services.notifications.store.deliveries import Claimed
+from shared.link_keys import LinkKeys
 from shared.messaging.envelope import Envelope
 from shared.messaging.errors import ErrorKind, classify, describe
 from shared.messaging.transaction import Transactions, Tx, command_envelope
@@ -47,6 +48,9 @@ IDLE_SECONDS: Final = 30.0
 
 LAST_TRIES: Final = 5
 """How often an outcome is still tried to be recorded once the process is to end."""
+
+STRUCK_OUT: Final = "[not kept]"
+"""In the place of what opens a signing link, where what went out is kept."""
 
 OUR_FAULTS: Final = frozenset({"authentication_refused", "sender_refused", "sms_our_fault"})
 """The server is well and does not want us: somebody must change a setting."""
@@ -99,6 +103,7 @@ class Sender:
         channel: Channel = Channel.EMAIL,
         unsubscribe: Unsubscribe | None = None,
         wake: WakeUp | None = None,
+        keys: LinkKeys | None = None,
     ) -> None:
         """`mailer` makes a connection of its own for each that is wanted; others may share the bell."""
         self._transactions = transactions
@@ -109,6 +114,7 @@ class Sender:
         self._sending = sending
         self._channel = channel
         self._unsubscribe = unsubscribe
+        self._keys = keys
         self._texts: dict[UUID, dict[str, Any]] = {}
         self._own_wake = wake is None
         self._wake = wake or WakeUp(dsn, WAKE_CHANNEL)
@@ -185,7 +191,7 @@ class Sender:
     async def _attempt(self, mailer: Carrier, claimed: Claimed, at: datetime) -> Outcome:
         try:
             items = await self._together(claimed, at) if claimed.digest_key else [claimed]
-            text = render_all(self._templates, items, at)
+            text = render_all(self._templates, items, at, self._keys)
             wrapped = parcel(claimed, text, at, self._unsubscribe)
         except NotRenderable as error:
             log.error(  # noqa: TRY400 - the sentence says it
@@ -312,6 +318,8 @@ class Sender:
 def _kept(wrapped: Parcel, text: Rendered, locale: str) -> dict[str, Any]:
     """The text as it went out, and what it was made from."""
     said = {"sms": wrapped.sms} if wrapped.sms else {"subject": text.subject, "text": text.text}
+    if text.secret:
+        said = {part: written.replace(text.secret, STRUCK_OUT) for part, written in said.items()}
     return {**said, "locale": locale, "version": text.version}
 
 

@@ -8,6 +8,7 @@ from pydantic_settings import SettingsConfigDict
 from services.notifications.domain.attempts import Doubt
 from services.notifications.domain.contacts import is_address
 from services.notifications.gateways.smtp_url import parse_smtp_url
+from shared.link_keys import VARIABLE, LinkKeySetting
 from shared.settings import ServiceSettings
 
 SHORTEST_KEY = 32
@@ -65,6 +66,8 @@ class Settings(ServiceSettings):
     """Where the world reaches this service's HTTP port, through whatever proxy: https://notify.example.com."""
     signing_key: Annotated[SecretStr | None, AfterValidator(_key)] = None
     """What links and tokens are signed with; the same on every replica, and never changed lightly."""
+    link_key: LinkKeySetting = Field(default=(), validation_alias=VARIABLE)
+    """What signing links are made with; leasing, which issues them, has the same."""
     twilio_account_sid: str = ""
     """With it text messages are sent; without it they are refused at once, and go by e-mail."""
     twilio_auth_token: SecretStr = SecretStr("")

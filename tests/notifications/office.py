@@ -23,6 +23,7 @@ from shared.contracts.billing import InvoiceCreated, InvoiceLine, PaymentRecorde
 from shared.contracts.leasing import TenantContactChanged, TenantRegistered
 from shared.db import driver_url
 from shared.identity import new_id
+from shared.link_keys import LinkKeys
 from shared.messaging.transaction import Transactions
 from tests.notifications.mail_server import ObedientMailServer
 from tests.support.messages import deliver, deliver_batch
@@ -86,6 +87,8 @@ class Office:
     transactions: Transactions
     url: str
     mail_server: ObedientMailServer
+    keys: LinkKeys | None = None
+    """What signing links are made with."""
 
     async def hear(self, *messages: Message) -> None:
         """Take messages one by one through the real edge."""
@@ -114,6 +117,7 @@ class Office:
             templates=Templates(),
             metrics=SenderMetrics(CollectorRegistry()),
             sending=sending,
+            keys=self.keys,
         )
 
     @asynccontextmanager

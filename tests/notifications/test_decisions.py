@@ -99,7 +99,11 @@ def test_what_is_mandatory_comes_by_email_whatever_is_preferred_but_not_by_text(
 def test_the_list_of_mandatory_kinds_is_explicit() -> None:
     assert {name for name, kind in KINDS.items() if kind.mandatory} == {
         "invoice", "receipt", "payment_reversed", "invoice_voided", "late_fee", "late_fee_waived", "overdue",
-        "autopay_failed", "work_order_appointment",
+        "autopay_failed", "signing_link",
+        "signing_reminder",
+        "signing_expired",
+        "lease_signed",
+        "work_order_appointment",
     }  # fmt: skip
 
 

@@ -38,6 +38,7 @@ class Premise(StrEnum):
     INVOICE_OPEN = "invoice_open"
     ALERT_ACTIVE = "alert_active"
     WORK_ORDER_AS_SAID = "work_order_as_said"
+    LINK_OPENS = "link_opens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,11 @@ KINDS: Final[Mapping[str, Kind]] = {
     # Whoever lets somebody in has to know when, and that nobody comes after all.
     "work_order_appointment": Kind(Category.MAINTENANCE, mandatory=True, premise=Premise.WORK_ORDER_AS_SAID),
     "work_order_closed": Kind(Category.MAINTENANCE, premise=Premise.WORK_ORDER_AS_SAID),
+    # A text is sent where the mail came back, and says so; the link is in no text.
+    "signing_link": Kind(Category.LEASE, mandatory=True, premise=Premise.LINK_OPENS),
+    "signing_reminder": Kind(Category.LEASE, mandatory=True, premise=Premise.LINK_OPENS),
+    "signing_expired": Kind(Category.LEASE, mandatory=True),
+    "lease_signed": Kind(Category.LEASE, mandatory=True),
     "announcement": Kind(Category.ANNOUNCEMENT, unsubscribable=True, fails_over=False, segments=4),
     "office": Kind(Category.OFFICE, hold=DIGEST_WINDOW, fails_over=False),
 }

@@ -41,7 +41,7 @@ class Notice:
     """JSON: numbers, ids and money, from which the text is made when it is sent."""
     tenant_id: UUID | None = None
     address: str | None = None
-    """For a recipient who is nobody we know."""
+    """For a recipient who is nobody we know; for a tenant, the one mailbox that an e-mail may go to."""
     channels: tuple[Channel, ...] | None = None
     """Where a person chose them; None for what the recipient and the urgency say."""
     property_id: UUID | None = None

@@ -17,8 +17,16 @@ _UPDATED: Final = "updated"
 
 WORK_ORDER_CHANGED: Final = "work_order_changed"
 
-_THING: Final = {Premise.INVOICE_OPEN: "invoice", Premise.ALERT_ACTIVE: "alert"}
-_SUBJECT: Final = {Premise.INVOICE_OPEN: "invoice_id", Premise.ALERT_ACTIVE: "incident_id"}
+_THING: Final = {
+    Premise.INVOICE_OPEN: "invoice",
+    Premise.ALERT_ACTIVE: "alert",
+    Premise.LINK_OPENS: "link",
+}
+_SUBJECT: Final = {
+    Premise.INVOICE_OPEN: "invoice_id",
+    Premise.ALERT_ACTIVE: "incident_id",
+    Premise.LINK_OPENS: "link_id",
+}
 
 
 def untrue(

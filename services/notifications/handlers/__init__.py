@@ -5,6 +5,7 @@ from services.notifications.handlers import (
     contacts,
     hooks,
     operations,
+    signing,
     telling,
     weather,
     work_orders,
@@ -19,12 +20,13 @@ from shared.messaging.router import Router
 
 router = Router("notifications")
 router.include(contacts.router, billing.router, weather.router, work_orders.router, operations.router)
+router.include(signing.router)
 router.include(cleaning_router("notifications", CleanUp, SWEEPS))
 
 
 def events() -> list[str]:
     """Everything that groups of the office can subscribe to."""
-    news = (billing.router, weather.router, work_orders.router, operations.router)
+    news = (billing.router, weather.router, work_orders.router, operations.router, signing.router)
     facts = [item.topic.split(".")[1] for known in news for item in known.subscriptions]
     return sorted({*facts, telling.UNREACHABLE, hooks.TO_REVIEW})
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import tzinfo
 from operator import attrgetter
 from typing import Final
@@ -9,7 +10,7 @@ from uuid import UUID
 
 from services.notifications.domain.contacts import Contact
 from services.notifications.domain.decisions import DIGESTED, Planned, begin, decide_address, unreachable
-from services.notifications.domain.deliveries import Beginning, Channel, State
+from services.notifications.domain.deliveries import SHOWN, Beginning, Channel, State
 from services.notifications.domain.kinds import digest_key
 from services.notifications.domain.notices import SHARED_ADDRESS, News, Notice, office_notice
 from services.notifications.store import notices, people
@@ -72,13 +73,20 @@ async def _write(tx: Tx, wanted: Sequence[Notice], audience: Audience) -> tuple[
 def _planned(tx: Tx, notice: Notice, audience: Audience) -> list[Planned]:
     if notice.tenant_id is None:
         channels = notice.channels or (Channel.EMAIL,)
-        return [
-            Planned(channel, decide_address(notice.telling, notice.address, channel, tx.at))
-            for channel in channels
-        ]
+        return [_to_address(tx, notice, channel) for channel in channels]
     contact = audience.contacts.get(notice.tenant_id)
+    if notice.address is not None:
+        if contact is None:  # not announced yet, and the address is known all the same
+            return [_to_address(tx, notice, channel) for channel in notice.channels or (Channel.EMAIL,)]
+        contact = replace(contact, email=notice.address)
     zones = zones_for(contact, audience.zones.get(notice.property_id) if notice.property_id else None)
     return begin(notice.telling, contact, tx.at, zones, notice.channels)
+
+
+def _to_address(tx: Tx, notice: Notice, channel: Channel) -> Planned:
+    if channel is Channel.IN_APP:
+        return Planned(channel, SHOWN)
+    return Planned(channel, decide_address(notice.telling, notice.address, channel, tx.at))
 
 
 def zones_for(contact: Contact | None, place: str | None) -> list[tzinfo]:

@@ -85,7 +85,7 @@ def with_what_it_says(delivery: sa.FromClause) -> sa.Select[Any]:
             notice.correlation_id,
             notice.created_at,
             notice.context,
-            sa.func.coalesce(contacts.c.locale, "en").label("locale"),
+            sa.func.coalesce(contacts.c.locale, notice.context["locale"].astext, "en").label("locale"),
             sa.func.coalesce(contacts.c.name, "").label("tenant_name"),
             sa.func.coalesce(properties.c.name, "").label("property_name"),
             delivery.c.channel,

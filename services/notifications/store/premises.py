@@ -47,7 +47,8 @@ _STANDING: Final = """(
         select cast(found #>> '{}' as uuid) from (
             select jsonb_path_query(notifications.context, '$.**.invoice_id')
             union all select jsonb_path_query(notifications.context, '$.**.incident_id')
-            union all select jsonb_path_query(notifications.context, '$.work_order_id')) as about(found)))"""
+            union all select jsonb_path_query(notifications.context, '$.work_order_id')
+            union all select jsonb_path_query(notifications.context, '$.link_id')) as about(found)))"""
 
 
 def standing_of_notice() -> sa.ColumnElement[Any]:
