@@ -1,6 +1,7 @@
 """The policies on a real database: slots, timeouts, limits, jitter, and a row for whatever did not run."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -44,6 +45,27 @@ async def states(scheduler: Scheduler) -> list[str]:
     """What came of each instant, oldest first."""
     found = sorted(await scheduler.history(), key=lambda item: item.scheduled_for)
     return [f"{item.state}:{item.reason}" if item.reason else item.state for item in found]
+
+
+async def test_a_run_that_waits_is_held_by_its_own_schedule_alone(
+    scheduler: Scheduler, clock: SetClock
+) -> None:
+    one_at_a_time = Rules(overlap="queue_one", run_timeout=timedelta(minutes=2, seconds=30))
+    await scheduler.add("short", cron="* * * * *", rules=one_at_a_time)
+    await scheduler.add(
+        "long", cron="0 13 * * *", rules=replace(one_at_a_time, run_timeout=timedelta(days=1))
+    )
+    clock.moment = START + timedelta(hours=1)
+    await scheduler.round()
+    clock.advance(minutes=1)
+    await scheduler.round()
+
+    clock.advance(minutes=1, seconds=45)
+    await scheduler.round()
+
+    short = sorted(await scheduler.history("short"), key=lambda item: item.scheduled_for)
+    assert [item.state for item in short[-3:]] == ["timed_out", "waiting", "skipped"]
+    assert [item.state for item in await scheduler.history("long")] == ["waiting"]
 
 
 async def test_a_run_is_skipped_while_another_is_under_way(scheduler: Scheduler, clock: SetClock) -> None:

@@ -113,6 +113,16 @@ async def test_a_schedule_without_any_property_waits_for_one(scheduler: Schedule
     assert await scheduler.history() == []
 
 
+async def test_every_schedule_that_follows_gets_its_places(scheduler: Scheduler) -> None:
+    for key in ("rent", "fees", "autopay"):
+        await scheduler.add(key, spec=DAILY)
+
+    await settle(scheduler, EAST)
+
+    zones = [(await scheduler.schedule(key)).next_zone for key in ("rent", "fees", "autopay")]
+    assert zones == [EAST] * 3
+
+
 async def test_a_new_zone_counts_since_its_first_property_however_late_the_loop_notices(
     scheduler: Scheduler, clock: SetClock
 ) -> None:

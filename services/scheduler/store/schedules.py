@@ -74,12 +74,14 @@ class SchedulerStore:
             schedules.c.spec["timezone"].astext == PROPERTY_ZONE, occurrences.c.zone != queued.c.zone
         )
         same = sa.and_(occurrences.c.schedule_id == schedules.c.id, ~apart)
-        waits = sa.exists(
-            sa.select(queued.c.id).where(
-                queued.c.schedule_id == schedules.c.id,
-                queued.c.state == "queued",
-                ~sa.exists().where(same, *_under_way(now)),
-            )
+        is_held = (
+            sa.select(occurrences.c.id).where(same, *_under_way(now)).correlate(schedules, queued).exists()
+        )
+        waits = (
+            sa.select(queued.c.id)
+            .where(queued.c.schedule_id == schedules.c.id, queued.c.state == "queued", ~is_held)
+            .correlate(schedules)
+            .exists()
         )
         return await self._lock_one(sa.select(schedules).where(waits), now)
 

@@ -78,11 +78,10 @@ class ZoneStore:
 
 def astray() -> sa.Select[tuple[UUID]]:
     """Schedules that follow the properties and have a zone too few or too many."""
-    mine = schedule_zones.c.schedule_id == schedules.c.id
-    without = sa.exists(
-        sa.select(zones.c.zone).where(~sa.exists().where(mine, schedule_zones.c.zone == zones.c.zone))
-    )
-    too_many = sa.exists().where(mine, ~sa.exists().where(zones.c.zone == schedule_zones.c.zone))
+    mine = sa.select(schedule_zones.c.zone).where(schedule_zones.c.schedule_id == schedules.c.id)
+    mine = mine.correlate(schedules)
+    without = sa.select(zones.c.zone).where(zones.c.zone.not_in(mine)).correlate(schedules).exists()
+    too_many = mine.where(schedule_zones.c.zone.not_in(sa.select(zones.c.zone))).exists()
     return sa.select(schedules).where(
         schedules.c.spec["timezone"].astext == PROPERTY_ZONE,
         schedules.c.state != "archived",
