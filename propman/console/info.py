@@ -47,11 +47,24 @@ def _print(seen: Snapshot) -> None:
     )
     now = seen.alerts.at
     _table(showing.ALERT_COLUMNS, [showing.alert_cells(row, now) for row in seen.alerts.rows], seen.alerts)
-    say(f"As of {seen.services.at:%Y-%m-%d %H:%M:%S} UTC.")
+    newest = max(panel.at for _, panel in _panels(seen))
+    ages = ", ".join(f"{name} {(newest - panel.at).total_seconds():.1f} s" for name, panel in _panels(seen))
+    say(f"As of {newest:%Y-%m-%d %H:%M:%S} UTC; older than that are: {ages}.")
+    if any(row["per_second"] for row in seen.services.rows if not row["error"]):
+        say("What processes say of themselves is up to 2 s old, rates of the broker up to 5 s.")
     for problem in seen.problems:
         warning(problem)
     if not seen.problems:
         success("Nothing is wrong.")
+
+
+def _panels(seen: Snapshot) -> list[tuple[str, Panel]]:
+    return [
+        ("services", seen.services),
+        ("queues", seen.queues),
+        ("schedules", seen.schedules),
+        ("alerts", seen.alerts),
+    ]
 
 
 def _table(columns: list[str], rows: list[list[str]], panel: Panel) -> None:

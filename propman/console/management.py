@@ -7,6 +7,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import httpx
 
+from propman.console.ages import SERIES, Age, oldest
 from propman.settings import SystemSettings
 
 _COLUMNS = (
@@ -25,6 +26,17 @@ class Management:
     async def queues(self) -> list[dict[str, Any]]:
         """Every queue of the virtual host."""
         return list(await self._get(f"/api/queues/{self._host}", {"columns": ",".join(_COLUMNS)}))
+
+    async def oldest(self, queue: str, ready: int) -> Age | None:
+        """How long the head of a queue has waited, as far as the broker can be made to tell; see `ages`."""
+        path = f"/api/queues/{self._host}/{quote(queue, safe='')}"
+        answers = [
+            await self._client.get(path, params={"msg_rates_age": str(back), "msg_rates_incr": str(step)})
+            for back, step in SERIES
+        ]
+        for answer in answers:
+            answer.raise_for_status()
+        return oldest([answer.json() for answer in answers], ready)
 
     async def bindings(self) -> list[dict[str, Any]]:
         """Every binding of the virtual host."""

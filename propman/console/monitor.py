@@ -5,7 +5,6 @@ Shapes and words carry the meaning, never colour alone; over ssh and in a log (`
 
 import asyncio
 import os
-import re
 import select
 import sys
 import termios
@@ -14,24 +13,27 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Final
+from textwrap import wrap
+from typing import Annotated, Any, Final
 
 import typer
 
 from propman.console import showing
+from propman.console.fitting import Fitted, fit, share, words
 from propman.console.info import state_of
 from propman.console.observing import Panel, Snapshot, observe
 from shared import heartbeats
 from shared.cli import JsonOption, command_app, print_json
-from shared.cli.tables import line
 from shared.clock import SystemClock
 
 app = command_app("monitor")
 
 EVERY: Final = 2.0
 PANELS: Final = ("services", "queues", "schedules", "processes", "problems")
-NUMBER: Final = re.compile(r"-$|[\d.-]+$|(\d+[dhms])+$")
-HELP: Final = "tab panel  1-5 choose  space freeze  +/- pace  ? help  q quit"
+WHOLE: Final = frozenset({"schedule", "last 20"})
+"""Columns that are of no use in part."""
+
+KEYS: Final = ("q quit", "? help", "tab panel", "1-5 choose", "space freeze", "+/- pace", "a all queues")
 LONG_HELP: Final = (
     "tab, shift-tab   the next panel, the one before; it gets the room that is left",
     "1 2 3 4 5        services, queues, schedules, processes, problems",
@@ -55,6 +57,11 @@ class View:
     all_queues: bool = False
     help: bool = False
     quit: bool = False
+    live: bool = False
+    """Whether it fills a terminal, with the keys on the last line."""
+    width: int = 0
+    widths: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    """Of each panel's columns on the last screen of this width."""
 
     def press(self, key: str) -> None:
         """Answer a key."""
@@ -87,16 +94,19 @@ class Screen:
     lines: list[str] = field(default_factory=list)
 
     def table(
-        self, columns: Sequence[str], rows: Sequence[Sequence[str]], most: int, *, chosen: bool
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        most: int,
+        columns_are: Fitted,
+        *,
+        mark: str,
     ) -> None:
         """A table cut to the width, and to `most` rows with a word about the rest."""
         shown = rows[: most - 1] if len(rows) > most else rows
-        widths = [max(len(line[index]) for line in [columns, *shown]) for index in range(len(columns))]
-        right = [all(NUMBER.match(row[index]) for row in shown) for index in range(len(columns))]
-        mark = ">" if chosen else " "
         for first, cells in ((mark, columns), *((" ", row) for row in shown)):
-            self.lines.append(f"{first}{line(cells, widths, right, ' ')}")
-        if len(shown) < len(rows):
+            self.lines.append(f"{first}{columns_are.line(cells)}")
+        if len(shown) < len(rows) and most > 0:
             self.lines.append(f"   … and {len(rows) - len(shown)} more")
 
     def text(self) -> str:
@@ -126,7 +136,7 @@ async def monitor(
 
 
 async def _live() -> None:
-    view = View()
+    view = View(live=True)
     seen = await observe()
     look: asyncio.Task[Snapshot] | None = None  # beside the keyboard, which never waits for a slow server
     with _keyboard() as keyboard:
@@ -147,65 +157,77 @@ async def _live() -> None:
 
 def draw(seen: Snapshot, view: View, now: datetime, width: int, height: int) -> str:
     """One screen: every panel in short, the chosen one with all the room that is left."""
-    screen = Screen(width, height)
-    age = (now - seen.services.at).total_seconds()
-    state = "FROZEN " if view.frozen else ""
-    problems = f"PROBLEMS {len(seen.problems)}" if seen.problems else "all well"
-    screen.lines.append(
-        f"propman  {now:%Y-%m-%d %H:%M:%S} UTC  {state}figures {showing.duration(age)} old,"
-        f" every {view.every:g} s  {problems}"
-    )
+    screen = Screen(width, height, [_head(seen, view, now, width)])
     if view.help:
-        screen.lines += LONG_HELP
+        screen.lines += [line for text in LONG_HELP for line in wrap(text, width) or [""]]
         return screen.text()
+    if view.width != width:
+        view.width, view.widths = width, {}
     tables = _tables(seen, view, now)
-    least = 3
-    spare = height - 2 - sum(min(len(rows), least) + 1 for _, rows, _ in tables)
+    counts = [0 if panel.error else len(rows) for _, rows, panel in tables]
+    rooms = share(counts, height - 2 - len(tables), chosen=view.panel)
     for index, (columns, rows, panel) in enumerate(tables):
-        chosen = index == view.panel
-        most = max(min(len(rows), least) + (max(spare, 0) if chosen else 0), 1)
+        mark = ">" if index == view.panel else " "
         if panel.error:
-            screen.lines.append(f"{'>' if chosen else ' '}{columns[0]}: {panel.error}")
-        else:
-            screen.table(columns, rows, most, chosen=chosen)
+            screen.lines.append(f"{mark}{columns[0]}: {panel.error}")
+            continue
+        fitted = fit(columns, rows, width - 1, view.widths.get(index, ()), WHOLE)
+        view.widths[index] = fitted.widths
+        screen.table(columns, rows, rooms[index], fitted, mark=mark)
     screen.lines = screen.lines[: height - 1]
-    screen.lines.append(HELP)
+    if view.live:
+        screen.lines += [""] * (height - 1 - len(screen.lines))
+    screen.lines.append(words(KEYS, width))
     return screen.text()
+
+
+def _head(seen: Snapshot, view: View, now: datetime, width: int) -> str:
+    """What matters most comes first: a narrow terminal shows the beginning."""
+    age = showing.duration((now - seen.services.at).total_seconds())
+    parts = [
+        f"propman {now:%H:%M:%S} UTC",
+        f"PROBLEMS {len(seen.problems)}" if seen.problems else "all well",
+        *(["FROZEN"] if view.frozen else []),
+        f"figures {age} old, every {view.every:g} s",
+        f"{now:%Y-%m-%d}",
+    ]
+    return words(parts, width)
 
 
 Table = tuple[Sequence[str], list[list[str]], Panel]
 
 
 def _tables(seen: Snapshot, view: View, now: datetime) -> list[Table]:
-    busy = [
-        row
-        for row in seen.queues.rows
-        if view.all_queues or row["ready"] or row["unacked"] or row["in_per_second"] or row["out_per_second"]
-    ]
+    busy = [row for row in seen.queues.rows if view.all_queues or _is_busy(row)]
+    queues = [showing.queue_cells(row) for row in sorted(busy, key=_fullest)]
     alive = [row for row in seen.instances.rows if row["state"] != "stopped"]
     processes = [
         showing.instance_cells(
             row,
-            state=state_of(row, alive=heartbeats.is_alive(row, now)),
+            state=state_of(row, alive=heartbeats.is_alive(row, seen.instances.at)),
             up=(now - row["started_at"]).total_seconds(),
         )
         for row in alive
     ]
+    # What is wrong with one comes before what runs soon.
+    schedules = sorted(seen.schedules.rows, key=lambda row: (row.get("flag") is None, row["key"]))
     return [
         (showing.SERVICE_COLUMNS, [showing.service_cells(row) for row in seen.services.rows], seen.services),
+        (showing.QUEUE_COLUMNS, queues, seen.queues)
+        if queues or seen.queues.error
+        else ([f"queues: nothing waits or moves in any of {len(seen.queues.rows)}"], [], seen.queues),
         (
-            showing.QUEUE_COLUMNS,
-            [showing.queue_cells(row) for row in sorted(busy, key=_fullest)],
-            seen.queues,
-        ),
-        (
-            showing.SCHEDULE_COLUMNS,
-            [showing.schedule_cells(row) for row in seen.schedules.rows],
+            showing.NARROW_SCHEDULE_COLUMNS,
+            [showing.narrow_schedule_cells(row, now) for row in schedules],
             seen.schedules,
         ),
         (showing.INSTANCE_COLUMNS, processes, seen.instances),
-        (["problems"], [[words] for words in seen.problems] or [["none"]], seen.services),
+        (["problems"], [[problem] for problem in seen.problems] or [["none"]], seen.services),
     ]
+
+
+def _is_busy(row: dict[str, Any]) -> bool:
+    return bool(row["ready"] or row["unacked"] or row["in_per_second"] or row["out_per_second"])
 
 
 def _fullest(row: dict[str, object]) -> tuple[int, str]:

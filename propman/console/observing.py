@@ -25,6 +25,9 @@ from shared.messaging.naming import dead_queue_for
 from shared.messaging.tables import dead_letters, outbox
 from shared.messaging.topology import retry_names
 
+MOST_AGES: Final = 20
+"""Of so many queues, the fullest, the broker is asked how long their oldest message waits."""
+
 PATIENCE: Final = 8.0
 """Seconds; a database that takes longer shows as an error."""
 
@@ -57,15 +60,15 @@ async def observe(clock: Clock | None = None) -> Snapshot:
     """Look at all services, the broker and the schedules, all at once."""
     clock = clock or SystemClock()
     services, panels = await asyncio.gather(
-        asyncio.gather(*(_service(name) for name in service_names())),
+        asyncio.gather(*(_service(clock, name) for name in service_names())),
         asyncio.gather(*(_panel(clock, look) for look in (_queues, _schedules, _nodes, _alerts))),
     )
     queues, schedules, nodes, alerts = panels
-    now = clock.now()
-    instances = Panel([row for look in services for row in look["instances"]], now)
+    # Each is judged by the moment it was looked at: a slow broker makes no process silent.
+    now = min((look["at"] for look in services), default=clock.now())
     found = Snapshot(
-        services=Panel([_summary(look, now) for look in services], now),
-        instances=instances,
+        services=Panel([_summary(look, look["at"]) for look in services], now),
+        instances=Panel([row for look in services for row in look["instances"]], now),
         queues=queues,
         schedules=schedules,
         alerts=alerts,
@@ -91,7 +94,7 @@ def _in_words(error: BaseException) -> str:
     )
 
 
-async def _service(name: str) -> dict[str, Any]:
+async def _service(clock: Clock, name: str) -> dict[str, Any]:
     empty: dict[str, Any] = {"service": name, "instances": [], "database": None, "error": None}
     try:
         async with (
@@ -99,9 +102,9 @@ async def _service(name: str) -> dict[str, Any]:
             transactions_of(name) as transactions,
             transactions.engine.connect() as connection,
         ):
-            return empty | await _look(connection, name)
+            return empty | await _look(connection, name) | {"at": clock.now()}
     except Exception as error:  # noqa: BLE001 - as above
-        return empty | {"error": _in_words(error)}
+        return empty | {"error": _in_words(error), "at": clock.now()}
 
 
 async def _look(connection: AsyncConnection, name: str) -> dict[str, Any]:
@@ -172,12 +175,21 @@ async def _queues() -> Rows:
     try:
         async with management(settings) as api:
             found = {row["name"]: row for row in await api.queues()}
+            ours = [item.queue for item in all_subscriptions()]
+            names = [*ours, *(dead_queue_for(name) for name in service_names()), *retry_names()]
+            rows = [_described(name, found[name]) for name in names if name in found]
+            waiting = sorted((row for row in rows if row["ready"]), key=_fullest)[:MOST_AGES]
+            ages = await asyncio.gather(*(api.oldest(row["queue"], row["ready"]) for row in waiting))
     except httpx.HTTPError:
         depths = await queue_depths(settings.rabbitmq_url.get_secret_value())
         return [_queue(row["queue"], row["ready"], None, row["consumers"], None, None) for row in depths]
-    ours = [item.queue for item in all_subscriptions()]
-    names = [*ours, *(dead_queue_for(name) for name in service_names()), *retry_names()]
-    return [_described(name, found[name]) for name in names if name in found]
+    for row, age in zip(waiting, ages, strict=True):
+        row["oldest"] = age
+    return rows
+
+
+def _fullest(row: dict[str, Any]) -> int:
+    return -int(row["ready"])
 
 
 def _described(name: str, row: dict[str, Any]) -> dict[str, Any]:
@@ -207,6 +219,7 @@ def _queue(
         "consumers": consumers,
         "in_per_second": in_,
         "out_per_second": out,
+        "oldest": None,
         "needs_consumer": not waits,
     }
 

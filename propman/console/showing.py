@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+from propman.console.ages import Age
+
 MEBIBYTE = 1024 * 1024
 
 
@@ -23,6 +25,13 @@ def duration(seconds: float | None) -> str:
     if hours:
         return f"{hours}h{minutes:02d}m"
     return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
+
+
+def age_words(found: Age | None) -> str:
+    """How long something waits: `<1m10s`, `>1h00m`, or `?` where nobody can say."""
+    if found is None:
+        return "?"
+    return f"{'<' if found.bound == 'at_most' else '>'}{duration(found.seconds)}"
 
 
 def rate(value: float | None) -> str:
@@ -65,7 +74,7 @@ def service_cells(row: dict[str, Any]) -> list[str]:
     ]
 
 
-QUEUE_COLUMNS = ["queue", "ready", "unacked", "consumers", "in/s", "out/s", "empty in"]
+QUEUE_COLUMNS = ["queue", "ready", "oldest", "unacked", "consumers", "in/s", "out/s", "empty in"]
 
 
 def queue_cells(row: dict[str, Any]) -> list[str]:
@@ -81,6 +90,7 @@ def queue_cells(row: dict[str, Any]) -> list[str]:
     return [
         row["queue"],
         str(row["ready"]),
+        age_words(row["oldest"]) if row["ready"] else "-",
         unacked,
         str(row["consumers"]),
         rate(row["in_per_second"]),
@@ -89,12 +99,36 @@ def queue_cells(row: dict[str, Any]) -> list[str]:
     ]
 
 
-SCHEDULE_COLUMNS = ["schedule", "next", "last 20", "outcome", "last", "flag"]
+SCHEDULE_COLUMNS = ["schedule", "next", "last 20", "flag", "outcome", "last"]
 
 
 def schedule_cells(row: dict[str, Any]) -> list[str]:
     """One schedule."""
-    return [row[name] or "-" for name in ("key", "next", "recent", "outcome", "last", "flag")]
+    flag = "!" if row["flag"] == row["outcome"] else row["flag"]
+    cells = (row["key"], row["next"], row["recent"], flag, row["outcome"], row["last"])
+    return [cell or "-" for cell in cells]
+
+
+NARROW_SCHEDULE_COLUMNS = ["schedule", "in", "last 20", "", "what came of it", "last"]
+
+
+def narrow_schedule_cells(row: dict[str, Any], now: datetime) -> list[str]:
+    """One schedule where there is little room, with a mark where something is wrong."""
+    following = row.get("next_run_at")
+    if row["next"] == "paused" or following is None:
+        when = row["next"]
+    else:
+        seconds = (following - now).total_seconds()
+        when = duration(seconds) if seconds >= 0 else "due"
+    flag = row.get("flag")
+    return [
+        row["key"],
+        when,
+        row["recent"] or "-",
+        "!" if flag else "",
+        flag or row["outcome"],
+        row["last"] or "-",
+    ]
 
 
 ALERT_COLUMNS = ["alert", "about", "since", "state", "detail"]

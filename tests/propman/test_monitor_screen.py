@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from propman.console.ages import Age, head_age, oldest
+from propman.console.fitting import fit, share
 from propman.console.monitor import PANELS, View, draw
 from propman.console.observing import Panel, Snapshot, problems_of
 from propman.console.showing import duration, queue_cells
@@ -41,6 +43,7 @@ def a_queue(**changes: Any) -> dict[str, Any]:
         "consumers": 1,
         "in_per_second": 0.0,
         "out_per_second": 0.0,
+        "oldest": None,
         "needs_consumer": True,
     }
     return values | changes
@@ -127,7 +130,7 @@ def test_a_panel_without_figures_says_why_and_the_others_stay() -> None:
 def test_the_age_of_the_figures_is_shown() -> None:
     text = draw(seen(), View(frozen=True), NOW + timedelta(seconds=75), 100, 30)
 
-    assert "FROZEN figures 1m15s old" in text
+    assert "FROZEN  figures 1m15s old" in text
 
 
 def test_every_key_does_its_one_thing() -> None:
@@ -187,3 +190,113 @@ def test_a_queue_says_when_it_will_be_empty(in_: float | None, out: float | None
 )
 def test_time_spans_have_two_units_at_most(seconds: float | None, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_the_widest_thing_gives_way_and_numbers_stay_whole() -> None:
+    rows = [["billing", "a reason that is much longer than anybody wants to read", "1234567"]]
+
+    fitted = fit(["service", "why", "count"], rows, 40)
+
+    assert fitted.line(rows[0]) == "billing a reason that is much l… 1234567"
+
+
+def test_a_column_never_gets_narrower_while_the_terminal_stays() -> None:
+    wide, narrow = [["10000", "x"]], [["1", "x"]]
+    first = fit(["n", "what"], wide, 80)
+
+    assert fit(["n", "what"], narrow, 80, first.widths).widths == first.widths
+
+
+def test_where_nothing_else_gives_the_last_columns_go() -> None:
+    fitted = fit(["one", "two", "three"], [["12345", "12345", "12345"]], 12)
+
+    assert fitted.line(["12345", "12345", "12345"]) == "12345 12345"
+
+
+@pytest.mark.parametrize("chosen", range(5))
+def test_every_panel_keeps_some_lines_and_the_chosen_one_gets_the_rest(chosen: int) -> None:
+    counts = [6, 40, 8, 5, 1]
+
+    rooms = share(counts, 20, chosen=chosen)
+
+    assert sum(rooms) == 20
+    assert all(room >= min(count, 3) for room, count in zip(rooms, counts, strict=True))
+    assert rooms[chosen] == min(
+        counts[chosen], 20 - sum(min(count, 3) for count in counts) + min(counts[chosen], 3)
+    )
+
+
+def test_room_that_the_chosen_panel_does_not_need_goes_to_the_others() -> None:
+    assert share([6, 2, 8, 5, 1], 100, chosen=4) == [6, 2, 8, 5, 1]
+
+
+def test_what_is_wrong_comes_first_in_the_head_and_among_schedules() -> None:
+    found = seen(schedules=8)
+    found.schedules.rows[7]["flag"] = "is due and nobody announces it"
+    found.problems[:] = problems_of(found)
+
+    text = draw(found, View(panel=1), NOW, 60, 18)
+
+    lines = text.splitlines()
+    assert "PROBLEMS 1" in lines[0]
+    assert "schedule-7" in lines[[line[1:9] for line in lines].index("schedule") + 1]
+
+
+def test_the_help_is_whole_in_a_narrow_terminal() -> None:
+    text = draw(seen(), View(help=True), NOW, 40, 30)
+
+    assert "x failed" in " ".join(text.split())
+
+
+MINUTE = [(60.0 - 5 * step, max(10 - step, 0)) for step in range(13)]
+"""One message every five seconds until now, ten in all."""
+
+
+@pytest.mark.parametrize(("ready", "age"), [(1, 5), (3, 15), (10, 50)])
+def test_the_head_of_a_queue_came_when_all_but_the_ready_ones_had_come(ready: int, age: float) -> None:
+    assert head_age(10, ready, MINUTE, now=60.0) == age
+
+
+def an_answer(came: int, samples: list[tuple[float, int]]) -> dict[str, Any]:
+    kept = [{"timestamp": moment * 1_000, "sample": count} for moment, count in samples]
+    return {"message_stats": {"publish": came, "publish_details": {"samples": kept}}}
+
+
+def test_a_head_that_is_older_than_the_fine_samples_is_found_in_the_coarse_ones() -> None:
+    fine = an_answer(5, [(3_600.0, 5), (3_595.0, 5)])
+    coarse = an_answer(5, [(3_540.0, 5), (3_480.0, 5), (3_420.0, 0)])
+
+    assert oldest([fine, coarse], 5) == Age(180.0, "at_most")
+
+
+def test_a_head_that_came_before_anybody_remembers_is_older_than_that() -> None:
+    answer = an_answer(5, [(3_600.0, 5), (0.0, 5)])
+
+    assert oldest([answer, answer], 5) == Age(3_600, "more_than")
+
+
+def test_after_a_restart_of_the_broker_nobody_can_say() -> None:
+    assert oldest([an_answer(1, [(10.0, 1)])] * 2, 5) is None
+    assert oldest([{}, {}], 5) is None
+    assert queue_cells(a_queue(ready=5))[2] == "?"
+
+
+def test_a_slow_look_at_the_broker_makes_no_process_silent() -> None:
+    found = seen()
+    beat = {
+        "service": "billing",
+        "host": "h",
+        "pid": 1,
+        "state": "running",
+        "started_at": NOW,
+        "seen_at": NOW,
+    }
+    found.instances.rows.append(
+        beat
+        | dict.fromkeys(("rss_bytes", "rss_start_bytes", "rss_peak_bytes", "open_files"), 1)
+        | {"cpu_percent": 1.0}
+    )
+
+    text = draw(found, View(panel=3), NOW + timedelta(seconds=30), 100, 40)
+
+    assert "SILENT" not in text
