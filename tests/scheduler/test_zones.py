@@ -99,6 +99,23 @@ async def test_zones_with_the_same_clock_are_occurrences_of_their_own(
     assert len({item.id for item in await scheduler.history()}) == 2
 
 
+async def test_every_schedule_follows_whatever_others_follow_already(scheduler: Scheduler) -> None:
+    await scheduler.add("first", spec=DAILY)
+    await settle(scheduler, EAST)
+    await scheduler.add("second", spec=DAILY)
+    await scheduler.add("third", spec=MONTHLY)
+    await settle(scheduler, WEST)
+
+    found = {key: await scheduler.schedule(key) for key in ("first", "second", "third")}
+    async with scheduler.transactions.engine.connect() as connection:
+        store = ZoneStore(connection)
+        zones = {key: [cursor.zone for cursor in await store.cursors(item.id)] for key, item in found.items()}
+        astray = await store.any_astray()
+
+    assert zones == {key: [WEST, EAST] for key in found}
+    assert not astray
+
+
 async def test_a_schedule_without_any_property_waits_for_one(scheduler: Scheduler, clock: SetClock) -> None:
     await scheduler.add(spec=DAILY)
     clock.advance(days=2)

@@ -57,6 +57,10 @@ class ZoneStore:
         rows = await self._connection.execute(query.order_by(schedule_zones.c.zone))
         return [Cursor(row.zone, row.next_run_at, row.delay, row.runs, row.last_run_at) for row in rows]
 
+    async def any_astray(self) -> bool:
+        """Whether a schedule that follows the properties has yet to follow one."""
+        return bool(await self._connection.scalar(sa.select(astray().exists())))
+
     async def put_cursors(self, schedule_id: UUID, cursors: Sequence[Cursor]) -> None:
         """Keep how far a schedule has come in these zones."""
         if not cursors:
