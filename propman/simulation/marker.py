@@ -6,7 +6,8 @@ database has it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -30,10 +31,14 @@ KEEPER: Final = "scheduler"
 
 _CREATE: Final = f"""create table {TABLE} (
     seed integer not null, starts_on date not null, until_on date not null,
-    reached_at timestamptz not null, finished_at timestamptz)"""
+    reached_at timestamptz not null, finished_at timestamptz, timetables jsonb)"""
 _THERE: Final = sa.text(f"select to_regclass('public.{TABLE}') is not null")
 _READ: Final = sa.text(f"select seed, starts_on, until_on, reached_at, finished_at from {TABLE}")  # noqa: S608
 _REACHED: Final = sa.text(f"update {TABLE} set reached_at = :at")  # noqa: S608
+_KEEP_TIMETABLES: Final = sa.text(
+    f"update {TABLE} set timetables = cast(:found as jsonb) where timetables is null"  # noqa: S608
+)
+_TIMETABLES: Final = sa.text(f"select timetables from {TABLE}")  # noqa: S608
 _FINISHED: Final = sa.text(f"update {TABLE} set reached_at = :at, finished_at = :at")  # noqa: S608
 
 
@@ -70,6 +75,17 @@ async def read_past(connection: AsyncConnection) -> Past | None:
 async def note_moment(connection: AsyncConnection, at: datetime, *, last: bool = False) -> None:
     """Keep how far it has come: whatever was to happen before that moment has happened."""
     await connection.execute(_FINISHED if last else _REACHED, {"at": at})
+
+
+async def keep_timetables(connection: AsyncConnection, found: Mapping[str, Any]) -> None:
+    """Remember the timetables that schedules had before the simulation; those kept first stay."""
+    await connection.execute(_KEEP_TIMETABLES, {"found": json.dumps(found)})
+
+
+async def kept_timetables(connection: AsyncConnection) -> dict[str, Any]:
+    """The timetables of before, by the schedules' keys."""
+    found: dict[str, Any] | None = await connection.scalar(_TIMETABLES)
+    return found or {}
 
 
 async def mark_all(past: Past) -> None:
