@@ -20,7 +20,8 @@ EXPECTED: Final = {
     contracts.PaymentRemindersDue.topic: ("billing",),
     contracts.AutopayDue.topic: ("billing",),
     contracts.WeatherCheckDue.topic: ("weather",),
-    contracts.CleanupDue.topic: ("billing", "leasing", "notifications", "scheduler", "weather"),
+    contracts.RewardsDue.topic: ("rewards",),
+    contracts.CleanupDue.topic: ("billing", "leasing", "notifications", "scheduler", "weather", "rewards"),
     contracts.SigningLinkExpiryDue.topic: ("leasing",),
 }
 """The services whose outcome a trigger waits for, unless its schedule says otherwise."""

@@ -4,7 +4,8 @@ from datetime import date
 from typing import Literal
 from uuid import UUID
 
-from shared.contracts.base import Cents, Currency, Fact, Period
+from shared.contracts.base import Cents, Command, Currency, Fact, Instant, Period
+from shared.contracts.cleaning import CleaningStep
 
 RewardKind = Literal["streak", "prepayment", "by_hand"]
 
@@ -86,3 +87,18 @@ class RewardRestored(RewardFact, subject="redemption_id"):
     redemption_id: UUID
     reason: str
     """Billing's word for it, such as nothing_open."""
+
+
+class CalculateRewards(Command, subject="run_id"):
+    """Evaluate the tenants of one chunk: post what their ledgers should say and do not."""
+
+    run_id: UUID
+    chunk: int
+    as_of: Instant
+    period: Period | None = None
+    """Only differences of this month."""
+    tenant_ids: tuple[UUID, ...]
+
+
+class CleanUp(CleaningStep, subject="occurrence_id"):
+    """One more step of removing what is only history."""

@@ -45,6 +45,16 @@ class AutopayDue(LocalTrigger, subject="occurrence_id"):
     property_id: UUID | None = None
 
 
+class RewardsDue(LocalTrigger, subject="occurrence_id"):
+    """Tenants' records are to be replayed, and their reward ledgers made to say what they earned."""
+
+    property_id: UUID | None = None
+    """Only those who were ever billed there."""
+    tenant_id: UUID | None = None
+    period: Period | None = None
+    """Only what is of this month is granted or revoked."""
+
+
 class WeatherCheckDue(Trigger, subject="occurrence_id"):
     """Weather is to be asked for: official alerts, or what is measured and forecast."""
 

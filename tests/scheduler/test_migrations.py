@@ -68,6 +68,7 @@ async def test_a_new_system_works_at_the_local_times_of_each_property(migrated: 
         "weather-conditions": "*/15 * * * *",
         "cleanup": "30 3 * * *",
         "signing-link-expiry": "35 * * * *",
+        "rewards": "15 2 * * *",
     }
     for seed in seeds.values():
         assert tuple(seed.expected) == expected_consumers(trigger_named(seed.trigger).topic)

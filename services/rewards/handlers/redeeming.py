@@ -1,0 +1,188 @@
+"""Using a balance: by somebody's wish, or by itself; and having back what billing could not book."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import cast
+from uuid import UUID
+
+from services.rewards.domain.earning import Earned
+from services.rewards.domain.facts import Today, month_of
+from services.rewards.domain.ledgers import EntryKind, Funds, Posting, refuse_more_than
+from services.rewards.domain.policies import Redemption as Against
+from services.rewards.domain.redeeming import Use
+from services.rewards.handlers.posting import Decision, Entry, add_entries, entries_for
+from services.rewards.store import CopyStore, LedgerStore, PolicyStore, RedemptionStore
+from services.rewards.store.redemptions import Redemption
+from shared.contracts.billing import RewardCreditRefused
+from shared.contracts.rewards import RewardRedeemed, RewardRestored
+from shared.identity import derived_id, new_id
+from shared.messaging.router import Router
+from shared.messaging.transaction import Tx
+
+router = Router("rewards")
+
+
+class TenantUnknown(LookupError):
+    """Rewards knows no lease of that tenant, or not that one."""
+
+
+class ReferenceUsed(Exception):
+    """The reference was used for another redemption."""
+
+    code = "reference_used"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRedemption:
+    """What somebody wants to use of a tenant's balance."""
+
+    tenant_id: UUID
+    amount_cents: int | None = None
+    """Without it, all there is."""
+    lease_id: UUID | None = None
+    """Without it, the tenant's newest lease."""
+    currency: str = "USD"
+    reference: str | None = None
+    """Given twice, it is the same redemption."""
+    decision: Decision | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemed:
+    """What became of it: redeemed now, or found redeemed before."""
+
+    redemption: Redemption
+    funds: Funds
+    repeated: bool = False
+
+
+async def redeem(tx: Tx, new: NewRedemption) -> Redeemed:
+    """Use a balance as the policy of the lease's property has it; the same reference again changes nothing.
+
+    Billing books it, and may have no use for it: what it cannot book comes back. Raises `TenantUnknown`,
+    `NotEnough`, and `ReferenceUsed` for a reference of another redemption.
+    """
+    copies = CopyStore(tx.connection)
+    leases = await copies.leases_of(new.tenant_id)
+    lease = next((item for item in leases if new.lease_id in {None, item.lease_id}), None)
+    if lease is None:
+        raise TenantUnknown(f"no lease {new.lease_id or ''} of tenant {new.tenant_id}")
+    today = await copies.today(tx.at)
+    await LedgerStore(tx.connection).lock([new.tenant_id])
+    funds = await _funds(tx, new.tenant_id)
+    identity = derived_id("redemption", new.tenant_id, new.reference) if new.reference else new_id()
+    known = await RedemptionStore(tx.connection).find(identity)
+    if known is not None:
+        return _redeemed_before(known, new, funds)
+    of_currency = funds.get(new.currency, Funds())
+    amount_cents = of_currency.balance_cents if new.amount_cents is None else new.amount_cents
+    refuse_more_than(of_currency, amount_cents)
+    policy = (await PolicyStore(tx.connection).book()).policy(lease.property_id, today.at(lease.property_id))
+    ids = lease.account_id, lease.lease_id, lease.property_id
+    use = Use(*ids, new.currency, amount_cents, policy.uses)
+    redemption = _redemption(identity, new.tenant_id, use, today, automatic=False)
+    return await _carry_out(tx, redemption, funds, today, new.decision)
+
+
+async def apply_by_itself(
+    tx: Tx, tenant_id: UUID, uses: Sequence[Use], funds: Mapping[str, Funds], today: Today
+) -> list[Redeemed]:
+    """Use a locked tenant's balance by policy; at most once a day for an account."""
+    found, left = [], dict(funds)
+    for use in uses:
+        identity = derived_id("redemption", tenant_id, use.account_id, today.at(use.property_id))
+        redemption = _redemption(identity, tenant_id, use, today, automatic=True)
+        if await RedemptionStore(tx.connection).find(identity) is None:
+            redeemed = await _carry_out(tx, redemption, left, today, None)
+            left[use.currency] = redeemed.funds
+            found.append(redeemed)
+    return found
+
+
+@router.on(RewardCreditRefused)
+async def restore_refused(fact: RewardCreditRefused, tx: Tx) -> None:
+    """Give back what billing could not book; hearing of it again changes nothing."""
+    store, today = RedemptionStore(tx.connection), await CopyStore(tx.connection).today(tx.at)
+    known = await store.find(fact.redemption_id)
+    if known is None or fact.refused_cents <= 0:
+        return
+    await LedgerStore(tx.connection).lock([known.tenant_id])
+    cents = min(fact.refused_cents, known.amount_cents)
+    on = today.at(known.property_id)
+    if await store.restore(known.redemption_id, cents, on, fact.reason) is None:
+        return
+    funds = await _funds(tx, known.tenant_id)
+    [entry] = _entries(known, "restored", cents, funds, today)
+    await add_entries(tx, [entry])
+    tx.emit(
+        RewardRestored(**entry.stated(), redemption_id=known.redemption_id, reason=fact.reason),
+        message_id=derived_id("restored", known.redemption_id),
+    )
+
+
+async def _carry_out(
+    tx: Tx, redemption: Redemption, funds: Mapping[str, Funds], today: Today, decision: Decision | None
+) -> Redeemed:
+    await RedemptionStore(tx.connection).add(redemption)
+    [entry] = _entries(redemption, "redeemed", redemption.amount_cents, funds, today, decision)
+    await add_entries(tx, [entry])
+    tx.emit(
+        RewardRedeemed(
+            **entry.stated(),
+            redemption_id=redemption.redemption_id,
+            account_id=redemption.account_id,
+            against=cast("Against", redemption.against),
+            redeemed_on=redemption.redeemed_on,
+            automatic=redemption.automatic,
+        ),
+        message_id=derived_id("redeemed", redemption.redemption_id),
+    )
+    return Redeemed(redemption, entry.posted.funds)
+
+
+def _redeemed_before(known: Redemption, new: NewRedemption, funds: Mapping[str, Funds]) -> Redeemed:
+    same_lease = new.lease_id in {None, known.lease_id}
+    if new.amount_cents not in {None, known.amount_cents} or not same_lease:
+        raise ReferenceUsed(f"reference {new.reference!r} was used for another redemption")
+    return Redeemed(known, funds.get(known.currency, Funds()), repeated=True)
+
+
+def _redemption(identity: UUID, tenant_id: UUID, use: Use, today: Today, *, automatic: bool) -> Redemption:
+    return Redemption(
+        redemption_id=identity,
+        tenant_id=tenant_id,
+        account_id=use.account_id,
+        lease_id=use.lease_id,
+        property_id=use.property_id,
+        currency=use.currency,
+        amount_cents=use.amount_cents,
+        against=use.against,
+        automatic=automatic,
+        redeemed_on=today.at(use.property_id),
+    )
+
+
+def _entries(
+    redemption: Redemption,
+    kind: EntryKind,
+    amount_cents: int,
+    funds: Mapping[str, Funds],
+    today: Today,
+    decision: Decision | None = None,
+) -> list[Entry]:
+    on: date = today.at(redemption.property_id)
+    about = Earned(
+        kind="by_hand",
+        rule=f"redemption:{redemption.redemption_id}",
+        period=month_of(on),
+        amount_cents=amount_cents,
+        currency=redemption.currency,
+        property_id=redemption.property_id,
+        lease_id=redemption.lease_id,
+    )
+    return entries_for(redemption.tenant_id, [Posting(kind, about, 1)], funds, today, decision)
+
+
+async def _funds(tx: Tx, tenant_id: UUID) -> dict[str, Funds]:
+    return (await LedgerStore(tx.connection).funds([tenant_id])).get(tenant_id, {})

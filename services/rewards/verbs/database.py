@@ -1,0 +1,77 @@
+"""Opening rewards' database for a command, and the sentences that several commands share."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.rewards.domain.facts import Today
+from services.rewards.domain.ledgers import NotEnough, NothingGranted
+from services.rewards.handlers.by_hand import DecisionRefused
+from services.rewards.handlers.redeeming import ReferenceUsed, TenantUnknown
+from services.rewards.settings import Settings
+from services.rewards.store import CopyStore
+from shared.cli import CommandError
+from shared.hosting import open_transactions
+from shared.messaging.transaction import Transactions, Tx
+
+
+@asynccontextmanager
+async def opened() -> AsyncIterator[Transactions]:
+    """Rewards' database, for a command that writes."""
+    async with open_transactions(Settings(), "rewards") as transactions:  # from the environment
+        yield transactions
+
+
+@asynccontextmanager
+async def reading() -> AsyncIterator[tuple[AsyncConnection, Today]]:
+    """A connection to look at things with, and what day it is at each property."""
+    async with opened() as transactions, transactions.engine.connect() as connection:
+        yield connection, await CopyStore(connection).today(transactions.clock.now())
+
+
+class _OnlyLooked(Exception):
+    """Ends the transaction of a dry run, so that nothing of it stays."""
+
+
+@asynccontextmanager
+async def changing(transactions: Transactions, name: str, *, dry_run: bool) -> AsyncIterator[Tx]:
+    """A transaction for a command; a dry run does all of it and then takes it back.
+
+    So it runs the very same code at the same instant, and leaves no row, no message and no key behind.
+    """
+    try:
+        async with transactions.command(name) as tx:
+            yield tx
+            if dry_run:
+                raise _OnlyLooked
+    except _OnlyLooked:
+        return
+
+
+@contextmanager
+def refusals_in_words() -> Iterator[None]:
+    """What a rule refuses, as one line that says what to do next."""
+    try:
+        yield
+    except TenantUnknown as unknown:
+        raise CommandError(
+            f"Rewards knows {unknown}.", remedy="See `propman leasing leases list`."
+        ) from unknown
+    except NothingGranted as missing:
+        raise CommandError(
+            f"Nothing is revoked: {missing}.", remedy="See `propman rewards ledger --tenant`."
+        ) from missing
+    except (NotEnough, ReferenceUsed, DecisionRefused) as refusal:
+        raise CommandError(
+            f"Refused: {refusal}.", remedy="See `propman rewards balance` for what there is."
+        ) from refusal
+
+
+async def refuse_unknown_property(connection: AsyncConnection, property_id: UUID | None) -> None:
+    """Raise `CommandError` for a property that rewards has not heard of."""
+    if property_id is not None and property_id not in await CopyStore(connection).properties():
+        raise CommandError(
+            f"Rewards knows no property {property_id}.", remedy="See `propman leasing properties list`."
+        )
