@@ -19,6 +19,10 @@ _SEQUENCES = """select quote_ident(sequencename) as name from pg_sequences
     where schemaname = 'public' and last_value is not null"""
 
 
+_TEMPLATES: dict[tuple[str, str], str] = {}
+"""Databases migrated once in this process, by their server and their service; the others are copies."""
+
+
 class TestDatabases:
     """A database and a least-privileged role per service, made when a test first asks for it."""
 
@@ -33,11 +37,33 @@ class TestDatabases:
     async def url(self, service: str) -> str:
         """The URL of a service's migrated database, as the role the service runs as."""
         if service not in self._migrated:
-            await create_database(self._admin_text, self.planned_url(service))
-            await migrate(self.admin_url(service), app_module(service).MIGRATIONS)
+            planned = self.planned_url(service)
+            await self._copy(await self._template(service), f"{self._prefix}_{service}")
+            await create_database(self._admin_text, planned)
             await grant_runtime_rights(self.admin_url(service), f"{self._prefix}_{service}")
             self._migrated.add(service)
         return self._urls[service]
+
+    async def _template(self, service: str) -> str:
+        """A database with the service's tables and nobody connected: copying it is faster than migrating."""
+        key = (self._admin_text, service)
+        if key not in _TEMPLATES:
+            name = f"template_{secrets.token_hex(4)}_{service}"
+            await self._administer(f"create database {name} encoding 'UTF8' template template0")
+            target = self._admin.set(database=name).render_as_string(hide_password=False)
+            await migrate(target, app_module(service).MIGRATIONS)
+            _TEMPLATES[key] = name
+        return _TEMPLATES[key]
+
+    async def _copy(self, template: str, name: str) -> None:
+        await self._administer(f"create database {name} template {template}")
+
+    async def _administer(self, statement: str) -> None:
+        connection = await asyncpg.connect(driver_url(self._admin_text))
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
 
     def planned_url(self, service: str) -> str:
         """The same URL before anything is there."""
