@@ -116,7 +116,7 @@ def _notice(tenant: UUID) -> Notice:
         "unit_label": "1",
         "property_id": str(new_id()),
         "total_cents": 150_000,
-        "lines": [{"description": "Rent", "amount_cents": 150_000}],
+        "lines": [{"kind": "rent", "description": "Rent 2026-09", "amount_cents": 150_000}],
     }
     key = dedup_key("invoice", source, tenant)
     return Notice("billing", "invoice", key, source, source, json.dumps(said), tenant)

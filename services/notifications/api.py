@@ -156,15 +156,18 @@ class Api:
         given = request.headers.get("X-Twilio-Signature", "")
         if not is_twilio_signature(self._token, url, fields, given):
             raise Refused(403, "The signature is not Twilio's.")
-        return fields
+        return {name: value.replace("\0", "") for name, value in fields.items()}  # PostgreSQL keeps no NUL
 
     # Unsubscribing
 
     async def unsubscribe(self, request: Request) -> Response:
         """A page on GET, because scanners of mail follow links; the end of it on POST (RFC 8058)."""
-        ending = self._ending(request.path_params["token"])
-        locale = await self._locale(ending)
         done = request.method == "POST"
+        try:
+            ending = self._open.ending(request.path_params["token"], self._transactions.clock.now())
+        except (BadToken, KeyError, ValueError):
+            return self._broken_link(request)
+        locale = await self._locale(ending)
         if done:
             await _body(request)
             async with self._transactions.command("notifications.unsubscribe") as tx:
@@ -172,11 +175,12 @@ class Api:
         page = self._templates.page("unsubscribe", locale, {"done": done, "category": ending.category})
         return HTMLResponse(page, headers=_SAFE)
 
-    def _ending(self, token: str) -> Ending:
-        try:
-            return self._open.ending(token, self._transactions.clock.now())
-        except (BadToken, KeyError, ValueError):
-            raise Refused(404, "There is nothing here.") from None
+    def _broken_link(self, request: Request) -> Response:
+        """For whoever followed a link that a mail program cut: nobody knows whose it was."""
+        asked = request.headers.get("Accept-Language", "")
+        locale = "es" if asked.lower().startswith("es") else "en"
+        page = self._templates.page("broken_link", locale, {})
+        return HTMLResponse(page, status_code=404, headers=_SAFE)
 
     async def _locale(self, ending: Ending) -> str:
         if ending.tenant_id is None:

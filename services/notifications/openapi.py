@@ -76,12 +76,12 @@ def _links() -> dict[str, Any]:
             "get": {
                 "operationId": "showUnsubscribe",
                 "summary": "What would end; changes nothing, because scanners of mail follow links.",
-                "responses": {"200": page, "404": _PROBLEM},
+                "responses": {"200": page, "404": page},
             },
             "post": {
                 "operationId": "unsubscribe",
                 "summary": "End this kind of mail to this address (RFC 8058); repeating it changes nothing.",
-                "responses": {"200": page, "404": _PROBLEM},
+                "responses": {"200": page, "404": page},
             },
         }
     }

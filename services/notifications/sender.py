@@ -108,6 +108,7 @@ class Sender:
         """`mailer` makes a connection of its own for each that is wanted; others may share the bell."""
         self._transactions = transactions
         self._clock = transactions.clock
+        self._claims = transactions.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._mailer = mailer
         self._templates = templates
         self._metrics = metrics
@@ -161,7 +162,7 @@ class Sender:
     async def send_next(self, mailer: Carrier) -> bool:
         """Send the e-mail that has waited longest; False when none is due."""
         at = self._clock.now()
-        async with self._transactions.engine.begin() as connection:
+        async with self._claims.connect() as connection:  # one statement, committed when it returns
             claimed = await deliveries.claim_next(connection, at, self._sending.lease, self._channel)
         if claimed is None:
             return False

@@ -196,6 +196,25 @@ async def test_a_link_that_we_did_not_make_leads_nowhere(client: httpx.AsyncClie
     assert (await client.post(f"/u/{token}")).status_code == 404
 
 
+async def test_a_link_that_was_cut_is_answered_with_a_page_in_the_reader_s_language(
+    client: httpx.AsyncClient,
+) -> None:
+    answer = await client.get("/u/cut", headers={"Accept-Language": "es-US,en;q=0.5"})
+
+    assert answer.status_code == 404
+    assert "Este enlace no funciona" in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+async def test_a_text_with_a_letter_that_the_database_cannot_keep_is_still_heard(
+    client: httpx.AsyncClient, office: Office
+) -> None:
+    fields = {"MessageSid": "SM9", "From": "+12125550100", "Body": "STOP\0"}
+
+    assert await signed(client, "/hooks/twilio/inbound", fields) == 200
+    assert await suppressions(office) == ["stop"]
+
+
 async def test_the_inbox_lists_counts_and_marks_as_read(client: httpx.AsyncClient, office: Office) -> None:
     ann = await with_message(office)
     await office.hear(an_invoice(ann.tenant_id, number="INV-2"))

@@ -7,6 +7,8 @@ from email.policy import default
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.notifications.gateways.mail import Mail, Sender, Unsendable, mail_bytes
 
@@ -63,3 +65,30 @@ def test_the_address_that_ends_a_mail_goes_out_whole_however_long_it_is() -> Non
     content = mail_bytes(replace(a_mail(), unsubscribe=link), SENDER)
 
     assert f"\r\nList-Unsubscribe: <{link}>\r\n".encode() in content
+
+
+def forms_of(content: bytes) -> list[str]:
+    """The text and the HTML as a mail program shows them."""
+    message = message_from_bytes(content, policy=default)
+    return [part.get_content().replace("\r\n", "\n") for part in message.iter_parts()]
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\r")))
+def test_any_text_arrives_as_it_was_written_in_both_forms(said: str) -> None:
+    written = replace(a_mail(), text=f"{said}\n", html=f"<p>{said}</p>\n")
+
+    assert forms_of(mail_bytes(written, SENDER)) == [written.text, written.html]
+
+
+def test_no_line_of_a_text_can_end_its_part() -> None:
+    said = f"--=_{UUID(int=7).hex}--\n.\nFrom here\n"
+
+    assert forms_of(mail_bytes(replace(a_mail(), text=said), SENDER)) == [said, "<p>Text</p>"]
+
+
+@pytest.mark.parametrize("said", ["x" * 5_000, "ü" * 5_000, "a. " * 2_000, "tail \t"])
+def test_no_line_of_a_body_is_longer_than_a_server_takes(said: str) -> None:
+    content = mail_bytes(replace(a_mail(), text=said), SENDER)
+
+    body = content.partition(b"\r\n\r\n")[2]
+    assert max(len(line) for line in body.split(b"\r\n")) <= 78

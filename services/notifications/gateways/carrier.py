@@ -68,7 +68,7 @@ class NotSetUp(Carrier):
 
     @override
     async def send(self, parcel: Parcel) -> Outcome:
-        return Outcome(Result.REFUSED, NOT_SET_UP, "no provider is set for this channel")
+        return Outcome(Result.REFUSED, NOT_SET_UP)
 
     @override
     async def close(self) -> None:

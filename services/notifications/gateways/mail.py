@@ -1,5 +1,6 @@
 """One e-mail as bytes. Whatever could break out of a header is refused here, whoever wrote it."""
 
+from binascii import b2a_qp
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
@@ -64,7 +65,11 @@ def message_id(delivery_id: UUID, sender: Sender) -> str:
 
 
 def mail_bytes(mail: Mail, sender: Sender) -> bytes:
-    """The message as it goes over the wire; raises `Unsendable`."""
+    """The message as it goes over the wire; raises `Unsendable`.
+
+    Headers are the library's, which refuses what is none. The two parts are put together here: they have
+    nothing to refuse, and the library takes three times as long for them as for everything else.
+    """
     message = EmailMessage(policy=_POLICY)
     try:
         message["From"] = Address(display_name=sender.name, addr_spec=sender.address)
@@ -78,6 +83,26 @@ def mail_bytes(mail: Mail, sender: Sender) -> bytes:
     if mail.unsubscribe:
         message["List-Unsubscribe"] = f"<{mail.unsubscribe}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    message.set_content(mail.text)
-    message.add_alternative(mail.html, subtype="html")
-    return message.as_bytes()
+    headers = message.as_bytes().removesuffix(b"\r\n")
+    return headers + _alternatives(mail.delivery_id.hex, mail.text, mail.html)
+
+
+def _alternatives(boundary: str, text: str, html: str) -> bytes:
+    """Both forms in quoted-printable, from MIME-Version to the end; no line of them can end a part.
+
+    The boundary has `=_` in it, which quoted-printable never writes (RFC 2045, section 6.7).
+    """
+    mark = f"=_{boundary}".encode()
+    parts = [b'MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary="' + mark + b'"\r\n\r\n']
+    for kind, content in ((b"plain", text), (b"html", html)):
+        parts.append(b"--" + mark + b"\r\nContent-Type: text/" + kind + b'; charset="utf-8"\r\n')
+        parts.append(b"Content-Transfer-Encoding: quoted-printable\r\n\r\n")
+        parts.append(_quoted(content))
+        parts.append(b"\r\n")
+    parts.append(b"--" + mark + b"--\r\n")
+    return b"".join(parts)
+
+
+def _quoted(content: str) -> bytes:
+    lines = content.replace("\r\n", "\n").replace("\r", "\n").encode()
+    return b2a_qp(lines, istext=True).replace(b"\n", b"\r\n")

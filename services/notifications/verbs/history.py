@@ -134,8 +134,13 @@ async def explain(identity: IdArgument, as_json: JsonOption = False) -> None:
     for row in rows:
         typer.echo(_sentence(row))
         for entry in row["history"]:
-            said = " ".join(part for part in (in_words(entry["reason"]), entry["detail"]) if part)
-            typer.echo(f"    {entry['at']:%Y-%m-%d %H:%M:%S %Z}  {entry['event']}: {said}".rstrip(": "))
+            typer.echo(f"    {entry['at']:%Y-%m-%d %H:%M:%S %Z}  {_entry(entry)}")
+
+
+def _entry(entry: dict[str, Any]) -> str:
+    """What happened, why, and what the other side said; each said once."""
+    parts = dict.fromkeys([entry["event"], in_words(entry["reason"]), entry["detail"]])
+    return ": ".join(part for part in parts if part)
 
 
 def _sentence(row: dict[str, Any]) -> str:
