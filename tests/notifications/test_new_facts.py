@@ -465,6 +465,22 @@ async def test_the_all_clear_goes_to_those_who_were_warned(office: Office) -> No
     assert [row["tenant_id"] for row in told] == [ann.tenant_id]
 
 
+async def send_texts(office: Office, count: int) -> None:
+    """What is due, whatever the hour."""
+    async with office.transactions.command("day") as tx:
+        await tx.connection.exec_driver_sql(
+            "update deliveries set next_attempt_at = now() where state = 'queued'"
+        )
+        await tx.connection.exec_driver_sql(
+            "insert into quiet_hours select tenant_id, 'sms', '00:00', '00:00', now() from contacts"
+        )
+    async with TextProvider() as provider:
+        texts = Texts(office, provider)
+        for _ in range(count):
+            await texts.sender().send_next(texts.twilio)
+        await texts.twilio.close()
+
+
 async def test_a_newer_warning_takes_the_place_of_one_that_still_waits(office: Office) -> None:
     _, place = await at_home(office, time_zone="UTC")
     raised = an_alert(WeatherAlertRaised, place)
@@ -477,6 +493,34 @@ async def test_a_newer_warning_takes_the_place_of_one_that_still_waits(office: O
 
     assert await states(office, "weather_raised", "sms") == [("canceled", "alert_updated")]
     assert [state for state, _ in await states(office, "weather_updated", "sms")] == ["queued"]
+
+
+def an_update(raised: WeatherAlertRaised, revision: int, **fields: Any) -> Any:
+    given = {"incident_id": raised.incident_id, "revision": revision} | fields
+    said_at = raised.occurred_at + timedelta(minutes=5 * revision)
+    return an_alert(WeatherAlertUpdated, raised.property_id, occurred_at=said_at, **given)
+
+
+@pytest.mark.parametrize("order", [(2, 3), (3, 2)])
+async def test_of_two_updates_that_wait_the_newer_one_is_sent(office: Office, order: tuple[int, int]) -> None:
+    _, place = await at_home(office, time_zone="UTC")
+    raised = an_alert(WeatherAlertRaised, place)
+
+    await office.hear(*(an_update(raised, revision) for revision in order))
+    await send_texts(office, 2)
+
+    told = dict(zip(order, await states(office, "weather_updated", "sms"), strict=True))
+    assert told == {2: ("canceled", "alert_updated"), 3: ("sent", None)}
+
+
+async def test_an_update_that_is_only_counted_silences_no_warning_that_waits(office: Office) -> None:
+    _, place = await at_home(office, time_zone="UTC")
+    raised = an_alert(WeatherAlertRaised, place)
+
+    await office.hear(raised, an_update(raised, 2, quiet=True))
+    await send_texts(office, 1)
+
+    assert await states(office, "weather_raised", "sms") == [("sent", None)]
 
 
 async def test_nobody_is_told_of_an_alert_that_is_only_counted(office: Office) -> None:

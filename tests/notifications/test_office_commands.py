@@ -265,3 +265,49 @@ async def test_a_long_body_is_refused_for_texts_before_anything_is_written(
 def test_a_reason_without_words_of_its_own_can_still_be_read() -> None:
     assert in_words("some_new_reason") == "some new reason"
     assert in_words(None) == ""
+
+
+async def test_a_mail_that_came_back_closes_its_address_and_goes_another_way(
+    office: Office, desk: Desk
+) -> None:
+    ann = await sent_mail(office, channel="email", phone="+12125550100")
+    await desk.run("preferences", "consent", "--tenant", ann.tenant_id, "--source", "a form")
+    [told] = await office.told()
+
+    await desk.run("record", told["id"], "bounced", "--by", "Kim")
+
+    explained, _ = await desk.run("explain", told["id"])
+    closed = await desk.json("suppressions", "list", "--address", "ann@example.com")
+    assert "reported_bounced: the mailbox does not exist: recorded by Kim" in explained
+    assert [row["reason"] for row in closed] == ["hard_bounce"]
+    assert await states(office, "invoice", "email") == [("bounced", "hard_bounce")]
+    assert [state for state, _ in await states(office, "invoice", "sms")] == ["queued"]
+
+
+async def test_a_complaint_closes_the_address_and_nothing_is_sent_instead(office: Office, desk: Desk) -> None:
+    await sent_mail(office, phone="+12125550100")
+    [told] = await office.told()
+
+    await desk.run("record", told["id"], "complained")
+    _, error = await desk.run("record", told["id"], "bounced", code=1)
+
+    assert await states(office, "invoice", "email") == [("complained", "complaint")]
+    assert await states(office, "invoice", "sms") == []
+    assert "is complained, so that it cannot have bounced" in error
+
+
+async def sent_mail(office: Office, **fields: Any) -> Any:
+    ann = a_tenant(**fields)
+    await office.hear(ann, an_invoice(ann.tenant_id))
+    await office.send_once()
+    return ann
+
+
+async def test_an_explanation_says_each_thing_once(office: Office, desk: Desk) -> None:
+    await sent_mail(office)
+    [told] = await office.told()
+
+    explained, _ = await desk.run("explain", told["id"])
+
+    assert "  accepted: 250" in explained
+    assert "accepted: accepted" not in explained

@@ -13,7 +13,8 @@ from services.notifications.domain.kinds import Premise, kind_of
 OPEN: Final = "open"
 STAGE_PASSED: Final = "stage_passed"
 _UPDATED: Final = "updated"
-"""Of an alert: the first warning is old news, the newer one is what counts."""
+_BEFORE_REVISIONS: Final = 2
+"""What an update counts as that was noted without its revision: newer than the first warning."""
 
 WORK_ORDER_CHANGED: Final = "work_order_changed"
 
@@ -46,9 +47,21 @@ def untrue(
         reasons = [_item_untrue(item, standing, today) for item in context["items"]]
         return reasons[0] if reasons and all(reasons) else None
     state = standing.get(str(context.get(_SUBJECT[premise])), OPEN)
-    if state == OPEN or (state == _UPDATED and template != "weather_raised"):
+    if state == OPEN:
         return None
+    if premise is Premise.ALERT_ACTIVE and state.startswith(_UPDATED):
+        return _older_news(context, state)
     return f"{_THING[premise]}_{state}"
+
+
+def updated_to(revision: int) -> str:
+    """The state of an alert of which a newer word was said: what waits and is older is not sent any more."""
+    return f"{_UPDATED}:{revision}"
+
+
+def _older_news(context: Mapping[str, Any], state: str) -> str | None:
+    newest = int(state.partition(":")[2] or _BEFORE_REVISIONS)
+    return f"alert_{_UPDATED}" if newest > int(context.get("revision", 1)) else None
 
 
 def still_true(

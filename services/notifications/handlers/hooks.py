@@ -86,6 +86,22 @@ async def _follow(tx: Tx, found: Reported, step: Step, outcome: Outcome | None) 
         tx.emit(fact)
 
 
+async def take_word(tx: Tx, delivery_id: UUID, said: State, by: str) -> State | None:
+    """What a person read in a returned mail or a complaint: the address is closed, a bounce goes another way.
+
+    Gives the state that forbids it where the delivery cannot have come to this, else None.
+    """
+    found = await reports.find(tx.connection, delivery_id)
+    if found is None or found.state not in states_before(said):
+        return found.state if found else State.SKIPPED
+    why = Why.COMPLAINT if said is State.COMPLAINED else Why.HARD_BOUNCE
+    outcome = Outcome(Result.REFUSED, why, f"recorded by {by}", closes=why)
+    step = Step(said, why, None, burnt=False)
+    await reports.move(tx.connection, found, step, said, outcome, tx.at)
+    await follow_up(tx, found.claimed, step, outcome)
+    return None
+
+
 async def take_text(tx: Tx, sid: str, phone: str, body: str, keyword: str = "") -> str | None:
     """What a tenant texts us: STOP, START and HELP act at once; what may mean STOP is for a person to read.
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from services.notifications.domain.contacts import Contact
 from services.notifications.domain.kinds import Criticality, kind_of
 from services.notifications.domain.notices import News, Notice, dedup_key
-from services.notifications.domain.truth import untrue
+from services.notifications.domain.truth import untrue, updated_to
 from services.notifications.handlers.billing import event_of
 from services.notifications.handlers.telling import tell
 from services.notifications.store import notices, people, premises
@@ -32,7 +32,6 @@ URGENCY: Final = {
     "warning": Criticality.WARNING,
     "emergency": Criticality.EMERGENCY,
 }
-UPDATED: Final = "updated"
 CLEARED: Final = "cleared"
 REPLACED: Final = "replaced"
 
@@ -47,10 +46,14 @@ async def warn(fact: WeatherAlertRaised, tx: Tx) -> None:
 
 @router.on(WeatherAlertUpdated)
 async def warn_again(fact: WeatherAlertUpdated, tx: Tx) -> None:
-    """Say what has changed; an older warning that still waits is not sent any more."""
+    """Say what has changed; older news of it that still waits is not sent any more.
+
+    A quiet update says nothing new to people, so that what they are to hear stays what it was.
+    """
     await _replace(fact, tx)
-    await premises.note(tx.connection, [fact.incident_id], UPDATED, fact.occurred_at)
     if not fact.quiet:
+        newest = updated_to(fact.revision)
+        await premises.note(tx.connection, [fact.incident_id], newest, fact.occurred_at)
         subject = derived_id(fact.incident_id, fact.revision)
         await _tell(tx, "weather_updated", fact, subject, await _residents(fact, tx))
 

@@ -1,5 +1,6 @@
 """`propman notifications list, show, explain, counts, retry`: what was sent, and what became of it."""
 
+from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -8,12 +9,14 @@ import typer
 from services.notifications.domain.contacts import Contact
 from services.notifications.domain.deliveries import RETRYABLE, Channel, State, begin_at
 from services.notifications.domain.reasons import in_words
+from services.notifications.handlers import hooks
 from services.notifications.rendering import Rendered, Templates
 from services.notifications.store import deliveries, people, reading
 from services.notifications.texting import rendered_row
 from services.notifications.verbs.database import database
 from shared.cli import (
     App,
+    ByOption,
     CommandError,
     IdArgument,
     JsonOption,
@@ -23,6 +26,7 @@ from shared.cli import (
     print_json,
     print_record,
     print_table,
+    signed,
     success,
 )
 
@@ -207,6 +211,38 @@ async def retry(identity: IdArgument) -> None:
     success(f"Queued again: {delivery['id']}. The running service sends it.")
 
 
+class Word(StrEnum):
+    """What can be read in the post of the office."""
+
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+
+
+async def record(
+    identity: IdArgument,
+    word: Annotated[Word, typer.Argument(help="It came back as undeliverable, or its reader complained.")],
+    by: ByOption = None,
+) -> None:
+    """Record that a message came back, or that its reader complained of it.
+
+    The address is closed, and what came back goes by another channel where one is open. The id is a
+    delivery's; a notification's means its e-mail.
+
+    \b
+    Example:
+      propman notifications record 0198c1d2-7e1a-7c3f-9b2e-3d4c5b6a7f80 bounced --by Kim
+    """
+    async with database() as transactions, transactions.command("notifications.record") as tx:
+        delivery = await _delivery_of(tx.connection, identity)
+        forbids = await hooks.take_word(tx, delivery["id"], State(word), signed(by))
+    if forbids is not None:
+        raise CommandError(
+            f"This message is {forbids}, so that it cannot have {word}.",
+            remedy="To close an address whatever was sent, use `propman notifications suppressions add`.",
+        )
+    success(f"Recorded: {word}. The address is closed; `propman notifications suppressions lift` opens it.")
+
+
 async def _delivery_of(connection: Any, identity: UUID) -> dict[str, Any]:
     found = await reading.find_notification(connection, identity)
     sent = await reading.deliveries_of(connection, found["id"]) if found else []
@@ -243,3 +279,4 @@ def add_to(app: App) -> None:
     app.command()(explain)
     app.command()(counts)
     app.command()(retry)
+    app.command()(record)
