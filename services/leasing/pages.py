@@ -24,10 +24,9 @@ FOLDER: Final = Path(__file__).parent / "templates"
 LANGUAGES: Final = ("en", "es")
 FALLBACK: Final = "en"
 
-Terms = list[tuple[str, list[str]]]
-
+_SHORTEST_MONTH: Final = 28
 _LOCALES: Final = {"en": Locale("en", "US"), "es": Locale("es", "US")}
-_MOMENTS: Final = {"en": "EEEE d MMMM y, h:mm a zzzz", "es": "EEEE d 'de' MMMM 'de' y, HH:mm zzzz"}
+_MOMENTS: Final = {"en": "EEEE, MMMM d, y, h:mm a zzzz", "es": "EEEE d 'de' MMMM 'de' y, HH:mm zzzz"}
 _STYLE: Final = (FOLDER / "style.css").read_text(encoding="utf-8")
 STYLE_HASH: Final = base64.b64encode(sha256(_STYLE.encode()).digest()).decode()
 """By which a browser knows our style from one that somebody slipped in (CSP level 2)."""
@@ -153,8 +152,7 @@ class _Speech:
         return format_currency(Decimal(cents) / 100, currency, locale=self._locale)
 
     def day(self, text: str) -> str:
-        written = "d MMMM y" if self.language == "en" else "long"
-        return format_date(date.fromisoformat(text), written, locale=self._locale)
+        return format_date(date.fromisoformat(text), "long", locale=self._locale)
 
     def month(self, period: str) -> str:
         return format_skeleton("yMMMM", date.fromisoformat(f"{period}-01"), locale=self._locale)
@@ -180,7 +178,8 @@ def _terms(speech: _Speech, said: Mapping[str, Any]) -> Iterator[tuple[str, list
     if said["ends_on"]:
         yield words["then"], [words["then_rolls" if said["rolls_over"] else "then_ends"]]
     yield words["rent"], list(_rents(speech, said))
-    yield words["due"], [speech.say(f"due_{said['frequency']}", day=said["due_day"])]
+    due = "monthly_late" if said["due_day"] > _SHORTEST_MONTH else said["frequency"]
+    yield words["due"], [speech.say(f"due_{due}", day=said["due_day"])]
     if said["free_periods"]:
         yield words["free"], [speech.month(period) for period in said["free_periods"]]
     if said["charges"]:

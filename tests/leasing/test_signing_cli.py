@@ -115,27 +115,24 @@ async def test_paper_is_recorded_once(run: Run) -> None:
     assert "signed as it stands" in again.stderr
 
 
-@pytest.mark.parametrize(
-    ("words", "code", "named"),
-    [
-        ("send {lease} --landlord Rosa", 2, "landlord"),
-        ("send {lease} --landlord a@b@c", 2, "landlord"),
-        ("send 0198c1d2-7e1a-7c3f-9b2e-3d4c5b6a7f80", 1, "no lease"),
-        ("resend {lease}", 1, "not out"),
-        ("revoke {lease}", 1, "not out"),
-        ("record-paper {lease} --on 2999-01-01", 2, "to come"),
-        ("list --state lost", 2, "state"),
-        ("send {lease} --valid-days 0", 2, "valid-days"),
-    ],
+REFUSED = (
+    ("send {lease} --landlord Rosa", 2, "landlord"),
+    ("send {lease} --landlord a@b@c", 2, "landlord"),
+    ("send 0198c1d2-7e1a-7c3f-9b2e-3d4c5b6a7f80", 1, "no lease"),
+    ("resend {lease}", 1, "not out"),
+    ("revoke {lease}", 1, "not out"),
+    ("record-paper {lease} --on 2999-01-01", 2, "to come"),
+    ("list --state lost", 2, "state"),
+    ("send {lease} --valid-days 0", 2, "valid-days"),
 )
-async def test_what_cannot_be_done_is_said_in_one_line(run: Run, words: str, code: int, named: str) -> None:
+
+
+async def test_what_cannot_be_done_is_said_in_one_line(run: Run) -> None:
     _, _, lease = await a_lease(run)
 
-    result = await run(*LINKS, *words.format(lease=lease).split())
-
-    assert result.exit_code == code
-    assert named in result.stderr
-    assert "Traceback" not in result.output
+    for words, code, named in REFUSED:
+        result = await run(*LINKS, *words.format(lease=lease).split())
+        assert (result.exit_code, named in result.stderr, "Traceback" in result.output) == (code, True, False)
 
 
 async def test_without_an_address_nothing_is_sent(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,11 +72,11 @@ async def test_the_page_shows_the_lease_to_who_has_the_link(browser: httpx.Async
         "1A",
         "$1,250.00 a month",
         "Pet rent: $35.00 a month",
-        "31 December 2026",
+        "December 31, 2026",
         "Rosa Diaz",
     ):
         assert text in page.text
-    assert "Monday 9 March 2026, 11:00 AM Eastern Daylight Time" in page.text
+    assert "Monday, March 9, 2026, 11:00 AM Eastern Daylight Time" in page.text
     assert ann.request.content_hash in page.text
 
 
@@ -134,7 +134,7 @@ async def test_a_link_is_over_when_opened_and_when_submitted_at_its_end(
     page = await browser.get(path(ann))
 
     assert (late.status_code, heading(page)) == (303, "This link has run out")
-    assert "Monday 9 March 2026, 11:00 AM Eastern Daylight Time" in page.text
+    assert "Monday, March 9, 2026, 11:00 AM Eastern Daylight Time" in page.text
     assert await desk.states() == ["pending", "pending"]
     assert "$1,250.00" not in page.text
 

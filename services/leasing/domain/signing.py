@@ -162,27 +162,32 @@ def checked_evidence(evidence: Evidence) -> Evidence:
     )
 
 
-def refuse_second_request(latest: Request, content_hash: str) -> None:
-    """Raise `AlreadyOut` or `AlreadySigned`; terms that changed since may be sent and signed anew."""
-    if latest.state == "out":
-        raise AlreadyOut(
-            f"The lease is out for signature since {latest.sent_at:%Y-%m-%d}: resend or revoke its links"
-        )
-    if latest.state in {"signed", "paper"} and latest.content_hash == content_hash:
+def last_signed(requests: Sequence[Request]) -> Request | None:
+    """The last time all signed, here or on paper."""
+    return next((item for item in reversed(requests) if item.state in {"signed", "paper"}), None)
+
+
+def refuse_second_request(requests: Sequence[Request], signed_hash: str) -> None:
+    """Raise `AlreadyOut` or `AlreadySigned`; terms that changed since may be sent and signed anew.
+
+    `signed_hash` is what the lease would be today, to those who signed it last.
+    """
+    if requests and requests[-1].state == "out":
+        since = requests[-1].sent_at
+        raise AlreadyOut(f"The lease is out for signature since {since:%Y-%m-%d}: resend or revoke its links")
+    done = last_signed(requests)
+    if done is not None and done.content_hash == signed_hash:
         raise AlreadySigned("The lease is signed as it stands")
 
 
-def standing_of(requests: Sequence[Request], content_hash: str) -> str:
+def standing_of(requests: Sequence[Request], signed_hash: str) -> str:
     """Where a lease stands: unsigned, out, signed, paper, or changed since it was signed."""
-    if not requests:
-        return "unsigned"
-    latest = requests[-1]
-    if latest.state == "out":
+    done = last_signed(requests)
+    if requests and requests[-1].state == "out":
         return "out"
-    done = [item for item in requests if item.state in {"signed", "paper"}]
-    if not done:
+    if done is None:
         return "unsigned"
-    return str(done[-1].state) if done[-1].content_hash == content_hash else "changed_since"
+    return str(done.state) if done.content_hash == signed_hash else "changed_since"
 
 
 def _printable(text: str) -> str:

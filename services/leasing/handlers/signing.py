@@ -18,6 +18,7 @@ from services.leasing.domain.signing import (
     Reason,
     Request,
     Signer,
+    last_signed,
     refuse_second_request,
     standing_of,
 )
@@ -156,8 +157,7 @@ async def follow_tenant(tx: Tx, before: Tenant, after: Tenant) -> None:
 async def signature_of(connection: AsyncConnection, lease: Lease) -> tuple[str, list[Request]]:
     """Where a lease stands (unsigned, out, signed, paper, changed_since), and each time it was sent."""
     found = await signing.requests_of(connection, lease.id)
-    today = await _hash_today(connection, lease, found[-1]) if found else ""
-    return standing_of(found, today), found
+    return standing_of(found, await _signed_hash(connection, lease, found)), found
 
 
 async def _follow(tx: Tx, signer: Signer, tenant: Tenant) -> None:
@@ -222,8 +222,12 @@ async def _tenants_of(connection: AsyncConnection, lease: Lease, *, by_mail: boo
 
 async def _refuse_second_request(connection: AsyncConnection, lease: Lease) -> None:
     earlier = await signing.requests_of(connection, lease.id)
-    if earlier:
-        refuse_second_request(earlier[-1], await _hash_today(connection, lease, earlier[-1]))
+    refuse_second_request(earlier, await _signed_hash(connection, lease, earlier))
+
+
+async def _signed_hash(connection: AsyncConnection, lease: Lease, requests: Sequence[Request]) -> str:
+    done = last_signed(requests)
+    return await _hash_today(connection, lease, done) if done else ""
 
 
 async def _document(

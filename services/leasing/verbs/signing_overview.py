@@ -149,7 +149,7 @@ def _report(swept: Swept, *, dry_run: bool) -> None:
     print_links(
         [*swept.expired, *swept.reminded], None, empty="There is nothing to expire and nobody to remind."
     )
-    verb = "would be" if dry_run else "are"
-    say(f"{len(swept.expired)} {verb} expired, {len(swept.reminded)} {verb} reminded of.")
+    if swept.expired or swept.reminded:
+        say(f"Expired: {len(swept.expired)}. Reminded: {len(swept.reminded)}.")
     if dry_run:
         say("Dry run: nothing was written.")

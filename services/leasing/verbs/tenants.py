@@ -9,6 +9,7 @@ from services.leasing import handlers
 from services.leasing.domain.refusals import Unknown
 from services.leasing.domain.tenants import Tenant, TenantDetails, channel
 from services.leasing.store import leases as lease_store
+from services.leasing.store import signing
 from services.leasing.store import tenants as store
 from services.leasing.verbs.database import MORE, changing, first, given, now, parsed, reading, refusals
 from services.leasing.verbs.lease_display import lease_document, print_leases
@@ -22,6 +23,7 @@ from shared.cli import (
     print_table,
     service_app,
     success,
+    warning,
 )
 
 app = service_app("tenants", "The people who rent, and how they are reached.")
@@ -79,6 +81,9 @@ async def change(
     changes = given(name=name, email=email, phone=phone, locale=locale, channel=way, time_zone=time_zone)
     async with changing("change_tenant", dry_run=dry_run) as tx:
         found = await handlers.change_tenant(tx, identity, **changes)
+        unsigned = await signing.open_leases_of_tenant(tx.connection, identity) if email is not None else ()
+    for lease_id in sorted(unsigned):
+        warning(f"A link to the old address signs nothing: propman leasing signing-links resend {lease_id}")
     _announce(found, f"Tenant {found.name} is at version {found.version}.", dry_run=dry_run, as_json=as_json)
 
 
