@@ -112,6 +112,8 @@ class ServiceHost:
         """
         with structlog.contextvars.bound_contextvars(service=self.name):
             await self._require_schema()
+            for words in self._settings.advice:
+                log.warning("settings_advice", advice=words)
             await self._start_http()
             self._tasks = [
                 asyncio.create_task(worker.run(), name=f"{self.name}-{type(worker).__name__}")

@@ -66,3 +66,8 @@ class ServiceSettings(BaseSettings):
     log_format: Annotated[Literal["auto", "json", "console"], BeforeValidator(_in_small_letters)] = Field(
         "auto", validation_alias="PROPMAN_LOG_FORMAT"
     )
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """What works and yet should be set otherwise: said at the start, and by `propman doctor`."""
+        return ()

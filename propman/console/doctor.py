@@ -85,18 +85,21 @@ async def _guarded(check: Check) -> list[Finding]:
 
 
 async def _settings() -> list[Finding]:
-    return [await _settings_of(name) for name in service_names()]
+    return [found for name in service_names() for found in await _settings_of(name)]
 
 
-async def _settings_of(name: str) -> Finding:
+async def _settings_of(name: str) -> list[Finding]:
     try:
-        app_module(name).Settings()
+        settings = app_module(name).Settings()
     except Exception as error:  # noqa: BLE001 - as above
         problem = explain(error)
-        return Finding(
-            f"settings of {name}", "error", problem.message, problem.remedy or "See `.env.example`."
-        )
-    return Finding(f"settings of {name}", "ok", "complete")
+        return [
+            Finding(f"settings of {name}", "error", problem.message, problem.remedy or "See `.env.example`.")
+        ]
+    return [
+        Finding(f"settings of {name}", "warning", words, "Set it in the environment.")
+        for words in settings.advice
+    ] or [Finding(f"settings of {name}", "ok", "complete")]
 
 
 async def _databases() -> list[Finding]:

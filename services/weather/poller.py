@@ -35,7 +35,8 @@ class Polling:
     """How much at once, and for how long a question is in one process's hands."""
 
     places_at_once: int = 4
-    lease: timedelta = timedelta(minutes=4)
+    lease: timedelta = timedelta(seconds=45)
+    """Renewed while the question is being asked, so that only a process that died loses it."""
     poll_seconds: float = 1.0
     also: tuple[str, ...] = ()
     official_only: bool = False
@@ -101,7 +102,7 @@ class Poller:
             check = await CheckStore(connection).take_next(self._clock.now(), self._polling.lease)
         if check is None:
             return False
-        asked = await self._unless_stopped(self._ask(check))
+        asked = await self._held(check, self._unless_stopped(self._ask(check)))
         if asked is None:
             async with self._transactions.engine.begin() as connection:
                 await CheckStore(connection).release(check)
@@ -112,6 +113,24 @@ class Poller:
             self._metrics.checks.labels(check.check, result).inc()
             await self._count_stale()
         return True
+
+    async def _held(self, check: Check, asking: Coroutine[Any, Any, Asked | None]) -> Asked | None:
+        """Keep a question in this process's hands for as long as it is being asked."""
+        holding = asyncio.create_task(self._hold(check))
+        try:
+            return await asking
+        finally:
+            holding.cancel()
+            await asyncio.gather(holding, return_exceptions=True)
+
+    async def _hold(self, check: Check) -> None:
+        while True:
+            await asyncio.sleep(self._polling.lease.total_seconds() / 3)
+            try:
+                async with self._transactions.engine.begin() as connection:
+                    await CheckStore(connection).renew(check, self._clock.now() + self._polling.lease)
+            except Exception as error:  # noqa: BLE001 - at worst another one asks as well, and says nothing new
+                log.warning("question_not_held", error=describe(error))
 
     async def _unless_stopped(self, asking: Coroutine[Any, Any, Asked]) -> Asked | None:
         """An answer, or None where this process is told to end before there is one."""

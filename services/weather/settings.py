@@ -1,12 +1,15 @@
 """How weather is configured: environment variables that begin with WEATHER_."""
 
 from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
+from typing_extensions import override
 
 from shared.settings import ServiceSettings
 
+NO_CONTACT: Final = "propman.localhost"
 FREE_OPEN_METEO: Final = "https://api.open-meteo.com"
 
 
@@ -24,7 +27,7 @@ class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="WEATHER_", extra="ignore", populate_by_name=True)
 
     http_port: int = Field(default=8104, ge=0, le=65_535)
-    contact: str = "propman.localhost"
+    contact: str = NO_CONTACT
     """An e-mail address or a page of whoever runs this: each request to api.weather.gov carries it."""
     nws_url: str = "https://api.weather.gov"
     open_meteo_url: str = ""
@@ -46,6 +49,14 @@ class Settings(ServiceSettings):
     """VTEC phenomena to warn of beside the usual ones, such as FW for fire weather."""
     conditions: Literal["on", "off"] = "on"
     """off: official alerts only, no thresholds of our own."""
+
+    @property
+    @override
+    def advice(self) -> tuple[str, ...]:
+        """Who asks api.weather.gov without saying who they are may be blocked by its operators."""
+        if self.contact != NO_CONTACT or urlsplit(self.nws_url).hostname != "api.weather.gov":
+            return ()
+        return ("WEATHER_CONTACT is not set: api.weather.gov wants an address of yours, or may block you.",)
 
     @field_validator("nws_url", "open_meteo_url")
     @classmethod

@@ -38,6 +38,7 @@ from shared.cli.options import (
     parse_month,
 )
 from shared.cli.output import (
+    counted,
     error,
     json_wanted,
     plain,
@@ -76,6 +77,7 @@ __all__ = [
     "YesOption",
     "command_app",
     "confirm",
+    "counted",
     "date_option",
     "error",
     "id_option",

@@ -45,6 +45,11 @@ def say(text: str) -> None:
     _to_stderr(text, None)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, which takes an s in the plural: `1 place`, `2 places`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def success(text: str) -> None:
     """Something was done as asked."""
     _to_stderr(text, typer.colors.GREEN)

@@ -221,3 +221,22 @@ def test_fire_weather_fog_and_the_sea_concern_nobody_unless_somebody_chose_them(
     assert isinstance(classify("Red Flag Warning", fire, {}, also={"FW"}), Classified)
     assert isinstance(classify("Air Quality Alert", None, {}), Ignored)
     assert isinstance(classify("Dense Fog Advisory", parse_vtec(vtec(event="KALY.FG.Y.0001")), {}), Ignored)
+
+
+def test_a_garbled_vtec_leaves_the_warning_by_its_name() -> None:
+    found = read_poll(answer(feature(code="/O.NEW.KALY.TO.W/")))
+
+    assert [(alert.event, alert.vtec) for alert in found.alerts] == [("Tornado Warning", None)]
+
+
+@pytest.mark.parametrize("code", ["/T.NEW.KALY.TO.W/", "/O.CAN.KALY.TO.W/", "X.CON.KALY"])
+def test_a_garbled_vtec_of_a_test_or_an_end_warns_nobody(code: str) -> None:
+    found = read_poll(answer(feature(code=code)))
+
+    assert (found.alerts, len(found.unreadable)) == ((), 1)
+
+
+def test_a_vtec_that_is_no_list_is_read_all_the_same() -> None:
+    found = read_poll(answer(feature(code="", parameters={"VTEC": vtec()})))
+
+    assert [alert.key for alert in found.alerts] == ["nws:KALY.TO.W.0012.2026"]

@@ -470,3 +470,29 @@ def test_a_county_and_a_zone_that_name_the_same_hazard_are_one_danger() -> None:
     )
 
     assert said == ["raised Tornado Warning emergency"]
+
+
+def test_a_message_that_made_way_for_a_higher_one_is_not_called_ineffective() -> None:
+    home = Home()
+    watch, warning = "KALY.TO.A.0001", "KALY.TO.W.0012"
+    home.hears(feature(event="Tornado Watch", code=vtec(event=watch)))
+    later = NOON + minutes(5)
+    upgrade = feature(event="Tornado Watch", code=vtec("UPG", event=watch), sent=later)
+    new = feature(code=vtec(event=warning), sent=later)
+
+    assert home.hears(upgrade, new, at=later) == ["updated Tornado Warning emergency level"]
+    assert home.ignored == []
+
+
+def test_what_was_upgraded_is_not_raised_again_by_a_message_from_before() -> None:
+    home = Home()
+    watch, warning = "KALY.TO.A.0001", "KALY.TO.W.0012"
+    home.hears(feature(event="Tornado Watch", code=vtec(event=watch)))
+    late = NOON + minutes(5)
+    upgrade = feature(event="Tornado Watch", code=vtec("UPG", event=watch), sent=late)
+    new = feature(code=vtec(event=warning), sent=late)
+    home.hears(upgrade, new, at=late)
+
+    between = feature(event="Tornado Watch", code=vtec("CON", event=watch), sent=NOON + minutes(3))
+
+    assert home.hears(between, new, at=NOON + minutes(6)) == []

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -163,6 +164,22 @@ async def test_a_question_whose_process_died_is_asked_by_another_after_its_lease
     desk.clock.advance(minutes=5)
     assert await desk.poller().ask_next()
     assert await desk.names() == ["alert_raised"]
+
+
+async def test_a_question_is_held_for_as_long_as_its_process_asks(desk: Desk) -> None:
+    await desk.register()
+    desk.provider.says(ALERTS, Reply(answer(feature()), hang=0.6))
+    await desk.due()
+    lease = timedelta(seconds=0.3)
+
+    asking = asyncio.create_task(desk.poller(lease=lease).ask_next())
+    await eventually(lambda: bool(desk.provider.requests))
+    desk.clock.advance(seconds=5)
+    await asyncio.sleep(0.25)
+
+    assert not await desk.poller(lease=lease).ask_next()
+    assert await asking
+    assert await desk.rows(checks) == []
 
 
 async def test_a_poller_that_is_told_to_end_gives_its_question_back(desk: Desk) -> None:

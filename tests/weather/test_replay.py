@@ -194,7 +194,7 @@ async def test_a_page_in_the_place_of_an_answer_counts_as_a_failed_poll(tmp_path
     assert ran.code == 0
     assert "raised" in ran.out
     assert ran.err.count("counts as a failed poll") == 2
-    assert "1 events, 1 still open, 0 messages ignored." in ran.err
+    assert "1 event, 1 still open, 0 messages ignored." in ran.err
 
 
 @pytest.mark.parametrize(
@@ -205,3 +205,26 @@ async def test_what_makes_no_sense_is_exit_two(words: tuple[str, ...], tmp_path:
 
     assert ran.code == 2
     assert ran.err.strip()
+
+
+async def test_an_answer_that_does_not_say_its_age_is_named_and_clears_nothing(tmp_path: Path) -> None:
+    silent = answer(updated=None)
+
+    ran = await replayed(tmp_path, answer(feature()), silent, silent)
+
+    assert len(ran.json["open"]) == 1
+    assert ran.err.count("clears nothing") == 2
+
+
+async def test_an_answer_that_is_nested_without_end_counts_as_a_failed_poll(tmp_path: Path) -> None:
+    ran = await replayed(tmp_path, "[" * 100_000)
+
+    assert (ran.code, ran.json["events"]) == (0, [])
+    assert "nested too deeply" in ran.err
+
+
+async def test_a_word_that_is_no_zone_is_refused_and_not_taken_for_calm_weather(tmp_path: Path) -> None:
+    ran = await replayed(tmp_path, answer(feature()), words=("--zone", "Albany"))
+
+    assert ran.code == 2
+    assert "Zones look like ALC129" in ran.err

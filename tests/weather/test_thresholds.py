@@ -377,3 +377,31 @@ def test_what_a_sample_does_not_say_has_no_value() -> None:
     nothing = hour(NOON, code=3)
 
     assert [value_of(metric, nothing) for metric in Metric] == [None, None, None, None, None, 0.0]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"raise_at": 2700.0},
+        {"hours": float("inf")},
+        {"hours": 25},
+        {"raise_count": 10**20},
+        {"min_hold": timedelta(days=8)},
+        {"metric": Metric.GUST, "raise_at": -2.0, "clear_at": -4.0},
+    ],
+)
+def test_a_threshold_that_warns_of_all_or_of_nothing_is_not_sensible(changes: dict[str, Any]) -> None:
+    values: dict[str, Any] = {
+        "metric": Metric.HEAT,
+        "level": Level.ADVISORY,
+        "raise_at": 38.0,
+        "clear_at": 36.0,
+    }
+
+    with pytest.raises(BadThreshold):
+        Threshold(**values | changes).require_sense()
+
+
+def test_the_thresholds_that_everybody_has_are_sensible() -> None:
+    for item in DEFAULTS:
+        item.require_sense()

@@ -102,7 +102,7 @@ async def test_asking_twice_tells_once_and_says_so(shell: Shell) -> None:
     assert "Tornado Warning" in first.out
     assert "Nowhere has no coordinates and is not watched." in first.err
     assert (second.code, second.out) == (0, "")
-    assert "0 alerts at 1 places" in second.err
+    assert "0 new alerts at 1 place" in second.err
 
 
 async def test_one_property_alone_is_asked_about(shell: Shell) -> None:
@@ -137,6 +137,8 @@ async def test_what_cannot_be_asked_is_a_problem_and_exit_one(shell: Shell) -> N
     assert ran.code == 1
     assert "403 no contact" in ran.err
     assert "2 questions stayed without an answer" in ran.err
+    assert "Elm Street: location " in ran.err
+    assert "`propman weather observations` shows since when" in ran.err
 
 
 async def test_a_property_nobody_knows_is_one_line(shell: Shell) -> None:
@@ -229,6 +231,39 @@ async def test_a_threshold_is_set_for_the_portfolio_and_for_one_property(shell: 
             ("--metric", "heat_index", "--level", "warning", "--raise", "95F", "--clear", "96F"),
             "has to lie below",
         ),
+        (("--metric", "gust", "--level", "warning", "--raise=-5mph", "--clear=-9mph"), "check the value"),
+        (
+            (
+                "--metric",
+                "gust",
+                "--level",
+                "warning",
+                "--raise",
+                "60mph",
+                "--clear",
+                "50mph",
+                "--hours",
+                "inf",
+            ),
+            "less than or equal",
+        ),
+        (
+            (
+                *[
+                    "--metric",
+                    "gust",
+                    "--level",
+                    "warning",
+                    "--raise",
+                    "60mph",
+                    "--clear",
+                    "50mph",
+                    "--hold-hours",
+                    "1e9",
+                ],
+            ),
+            "less than or equal",
+        ),
     ],
 )
 async def test_a_threshold_that_makes_no_sense_is_exit_two(
@@ -276,3 +311,35 @@ def test_phenomena_are_a_list_of_codes() -> None:
     )
 
     assert settings.also_warn_of == ("FW", "SU")
+
+
+async def test_a_warning_that_comes_before_its_advisory_is_said_to_do_so(shell: Shell) -> None:
+    words = "thresholds set --metric heat_index --level warning --raise 90F --clear 85F --dry-run"
+
+    ran = await shell.run(*words.split())
+
+    assert ran.code == 0
+    assert "The warning is passed before the advisory" in ran.err
+
+
+async def test_incidents_of_a_property_nobody_knows_are_not_called_none(shell: Shell) -> None:
+    ran = await shell.run("incidents", "list", "--property", str(new_id()))
+
+    assert ran.code == 1
+    assert "Weather knows no property" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("changes", "advised"),
+    [
+        ({}, True),
+        ({"contact": "office@example.com"}, False),
+        ({"nws_url": "http://127.0.0.1:9"}, False),
+    ],
+)
+def test_who_asks_without_a_contact_is_advised_to_set_one(changes: dict[str, str], advised: bool) -> None:
+    required = {"database_url": "postgresql://x@y/z", "PROPMAN_RABBITMQ_URL": "amqp://x"}
+
+    settings = Settings.model_validate({"nws_url": "https://api.weather.gov"} | required | changes)
+
+    assert any("WEATHER_CONTACT" in words for words in settings.advice) is advised

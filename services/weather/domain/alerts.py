@@ -16,6 +16,10 @@ _WORDS: Final = re.compile(r"\w+")
 _THREATS: Final = ("tornadoDamageThreat", "thunderstormDamageThreat", "flashFloodDamageThreat")
 
 
+_NO_HAZARD: Final = re.compile(r"^\s*/?[TEX]\.|\.(?:CAN|EXP|UPG)\.")
+"""What a code that cannot be read as a whole shows of a test, or of an end."""
+
+
 class Unreadable(ValueError):
     """A message that lacks what every message has."""
 
@@ -98,10 +102,23 @@ def read_alerts(feature: Mapping[str, Any]) -> list[Alert]:
     identity = str(properties.get("id") or feature.get("id") or "?")
     try:
         plain = _read(identity, properties, feature.get("geometry"))
-        codes = [parse_vtec(str(text)) for text in _parameter(properties, "VTEC")]
+        codes = [code for text in _parameter(properties, "VTEC") if (code := _code(str(text))) is not None]
     except (BadVtec, KeyError, TypeError, ValueError) as error:
         raise Unreadable(identity, f"it cannot be read ({type(error).__name__}: {error})") from error
     return [_with_vtec(plain, code) for code in codes] or [plain]
+
+
+def _code(text: str) -> Vtec | None:
+    """A VTEC; None for a garbled one of a hazard that is there, which its name can stand for.
+
+    Raises `BadVtec` where it may be a test or an end: nobody is to be warned by those.
+    """
+    try:
+        return parse_vtec(text)
+    except BadVtec:
+        if _NO_HAZARD.search(text):
+            raise
+        return None
 
 
 def _with_vtec(alert: Alert, code: Vtec) -> Alert:
@@ -140,6 +157,8 @@ def _read(identity: str, found: Mapping[str, Any], geometry: object) -> Alert:
 def _parameter(found: Mapping[str, Any], name: str) -> Sequence[Any]:
     parameters = found.get("parameters")
     values = parameters.get(name) if isinstance(parameters, Mapping) else None
+    if isinstance(values, str):
+        return [values]
     return values if isinstance(values, list) else []
 
 

@@ -3,7 +3,7 @@
 The identity of a hazard is its VTEC event, never the id of a message: every update has a new one.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -76,7 +76,7 @@ def reduce_alerts(
     for bad in poll.unreadable:
         work.ignore(bad.identity, bad.why)
     relevant = [found for alert in _in_order(poll) if place.is_in(alert) and (found := work.judged(alert))]
-    ending = {incident.id for alert, _ in relevant if alert.closes and (incident := work.match(alert))}
+    ending = {incident.id: alert for alert, _ in relevant if alert.closes and (incident := work.match(alert))}
     for alert, kind in relevant:
         if not alert.closes:
             work.take(alert, kind, ending)
@@ -130,7 +130,7 @@ class _Work:
                 return incident
         return None
 
-    def take(self, alert: Alert, kind: Classified, ending: Collection[UUID]) -> None:
+    def take(self, alert: Alert, kind: Classified, ending: Mapping[UUID, Alert]) -> None:
         """A message that a hazard is there: open, update or refresh its incident."""
         if (known := self.match(alert)) is not None:
             self._refresh(known, alert, kind)
@@ -155,12 +155,16 @@ class _Work:
             return None
         return None
 
-    def _open(self, alert: Alert, kind: Classified, ending: Collection[UUID]) -> None:
+    def _open(self, alert: Alert, kind: Classified, ending: Mapping[UUID, Alert]) -> None:
         opened = _refreshed(self._new(alert, kind), alert, kind)
         self._present.add(opened.id)
         if not kind.known:
             self.result.unknown.append(alert.event)
-        replaced = [item for item in self._ledger.open if item.id in ending and _related(item, opened)]
+        replaced = [
+            _ended_by(item, ending[item.id])
+            for item in self._ledger.open
+            if item.id in ending and _related(item, opened)
+        ]
         outdone = [item for item in self._ledger.open if self._outdoes(opened, item)]
         quiet = self._is_old_news(alert, kind) or any(item.level > opened.level for item in replaced)
         inherited = any(item.people_told for item in (*replaced, *outdone))
@@ -237,7 +241,7 @@ class _Work:
         elif known.sent_at is not None and alert.sent_at < known.sent_at:
             self.ignore(alert.id, f"it is older than what is known of {known.key}")
         else:
-            ended = replace(known, seen=known.seen | {alert.id}, sent_at=alert.sent_at)
+            ended = _ended_by(known, alert)
             self._ledger.close(ended, self._reason(alert, ended), self._at.now)
 
     def _reason(self, alert: Alert, ended: Incident) -> Reason:
@@ -273,6 +277,11 @@ class _Work:
             return True
         lasts = incident.ends_at is None or incident.ends_at > self._at.now
         return not (lasts and self._at.now <= incident.expires_at + INFORMATION_GAP)
+
+
+def _ended_by(incident: Incident, alert: Alert) -> Incident:
+    """An incident with the message that says it is over: nothing older than that may open it again."""
+    return replace(incident, seen=incident.seen | {alert.id}, sent_at=alert.sent_at)
 
 
 def _related(one: Incident, other: Incident) -> bool:

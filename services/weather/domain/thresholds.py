@@ -27,6 +27,14 @@ FALLING: Final = frozenset({Metric.CHILL, Metric.AIR})
 TEMPERATURES: Final = frozenset({Metric.HEAT, Metric.CHILL, Metric.AIR})
 
 
+PLAUSIBLE: Final = {True: (-90.0, 95.0), False: (1.0, 110.0)}
+"""Between which values a line makes sense, in SI: temperatures felt on Earth, else winds."""
+MOST_HOURS: Final = 24
+"""A forecast of a day cannot show a longer stretch."""
+MOST_ANSWERS: Final = 96
+LONGEST_SILENCE: Final = timedelta(days=7)
+
+
 class BadThreshold(ValueError):
     """A threshold that could never work, with the reason."""
 
@@ -59,6 +67,27 @@ class Threshold:
             raise BadThreshold("counts begin at 1, and hours at 0")
         if min(self.min_hold, self.cooldown) < timedelta():
             raise BadThreshold("hold and cooldown cannot be negative")
+
+    def require_sense(self) -> None:
+        """Refuse, with `BadThreshold`, what would warn of everything, or of nothing for ever.
+
+        For what somebody sets; what was set long ago still has to be read.
+        """
+        low, high = PLAUSIBLE[self.metric in TEMPERATURES]
+        if self.metric is not Metric.STORM and not all(
+            low <= v <= high for v in (self.raise_at, self.clear_at)
+        ):
+            raise BadThreshold(f"no {self.metric.value} is like that; check the value and its unit")
+        if not self.hours <= MOST_HOURS:
+            raise BadThreshold(f"a forecast of {MOST_HOURS} hours cannot show a longer stretch")
+        if max(self.raise_count, self.clear_count) > MOST_ANSWERS:
+            raise BadThreshold(f"more than {MOST_ANSWERS} answers in a row would be days of waiting")
+        if max(self.min_hold, self.cooldown) > LONGEST_SILENCE:
+            raise BadThreshold(f"hold and cooldown are {LONGEST_SILENCE.days} days at most")
+
+    def is_milder_than(self, other: "Threshold") -> bool:
+        """Whether it is passed before another one of the same metric."""
+        return self.raise_at > other.raise_at if self.metric in FALLING else self.raise_at < other.raise_at
 
     def is_breached_by(self, value: float) -> bool:
         """Whether a value is dangerous."""

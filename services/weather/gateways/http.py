@@ -156,7 +156,7 @@ def _answer(response: httpx.Response, known: Known | None) -> Got | None:
         return None
     try:
         document = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         # A page of a proxy, whatever its status says.
         return None
     headers = response.headers
@@ -169,7 +169,7 @@ def _reason(response: httpx.Response) -> str:
     """One line: the status and what the body says of it."""
     try:
         document = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return f"{response.status_code} without JSON"
     found = document if isinstance(document, Mapping) else {}
     said = found.get("title") or found.get("reason") or ""

@@ -45,6 +45,8 @@ class Settled:
     changes: list[tuple[Property, Change]] = field(default_factory=list)
     ignored: list[tuple[str, str]] = field(default_factory=list)
     problem: str | None = None
+    at_place: Sequence[Property] = ()
+    """Whom it concerns."""
     not_watched: list[Property] = field(default_factory=list)
     """Properties at a place that nobody who is configured can be asked about."""
 
@@ -73,7 +75,7 @@ async def settle(
         return Settled(problem=f"location {check.location_id}: unknown")
     await _keep(tx, location, asked)
     at_place = await places.properties_at(location.location_id, check.property_id)
-    work = _Settling(tx, check, location, at_place)
+    work = _Settling(tx, check, location, at_place, Settled(at_place=at_place))
     if asked.poll is not None:
         await work.alerts(asked.poll, by_zones=asked.by_zones, also=also)
     elif asked.conditions is not None and not official_only:

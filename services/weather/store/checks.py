@@ -129,6 +129,15 @@ class CheckStore:
         )
         return await self._connection.scalar(statement) is not None
 
+    async def renew(self, check: Check, until: datetime) -> None:
+        """Hold a question for longer, where nobody else took it meanwhile."""
+        await self._connection.execute(
+            sa.update(checks)
+            .where(checks.c.location_id == check.location_id, checks.c.check == check.check)
+            .where(checks.c.run_id == check.run_id, checks.c.attempts == check.attempts)
+            .values(taken_until=until)
+        )
+
     async def release(self, check: Check) -> None:
         """Give a question back that was not asked after all."""
         await self._connection.execute(

@@ -112,6 +112,14 @@ class PlaceStore:
         rows = await self._connection.execute(sa.select(properties.c.property_id, properties.c.name))
         return {row.property_id: row.name for row in rows}
 
+    async def names_by_location(self) -> dict[UUID, list[str]]:
+        """The names of the properties at each place."""
+        query = sa.select(properties.c.location_id, properties.c.name).order_by(properties.c.name)
+        found: dict[UUID, list[str]] = {}
+        for row in await self._connection.execute(query.where(properties.c.location_id.is_not(None))):
+            found.setdefault(row.location_id, []).append(row.name)
+        return found
+
     async def without_place(self) -> list[Property]:
         """The properties nobody watches over, because where they are is not known."""
         query = _PROPERTIES.where(properties.c.location_id.is_(None)).order_by("name")

@@ -22,6 +22,7 @@ from shared.cli import (
     EnqueueOption,
     JsonOption,
     PropertyOption,
+    counted,
     print_json,
     print_table,
     progress,
@@ -182,7 +183,7 @@ def _report(
     dry_run: bool,
 ) -> None:
     said = [item for settled in found for item in settled.changes]
-    problems = [settled.problem for settled in found if settled.problem]
+    problems = [_problem(settled) for settled in found if settled.problem]
     uncovered = [item for settled in found for item in settled.not_watched]
     ignored = dict.fromkeys(note for settled in found for note in settled.ignored)
     if as_json:
@@ -210,10 +211,21 @@ def _report(
         warning(problem)
     if problems:
         raise CommandError(
-            f"{len(problems)} questions stayed without an answer; what is known there stays as it was."
+            f"{counted(len(problems), 'question')} stayed without an answer;"
+            " what is known there stays as it was.",
+            remedy="The schedule asks again; `propman weather observations` shows since when it fails.",
         )
     prefix = "Dry run: " if dry_run else ""
-    success(f"{prefix}{len(said)} alerts at {len(places)} places; {len(ignored)} messages concern nobody.")
+    success(
+        f"{prefix}{counted(len(said), 'new alert')} at {counted(len(places), 'place')};"
+        f" {counted(len(ignored), 'message')} concerned nobody."
+    )
+
+
+def _problem(settled: Settled) -> str:
+    """What went wrong, with the properties that it concerns."""
+    names = ", ".join(item.name for item in settled.at_place)
+    return f"{names}: {settled.problem}" if names else str(settled.problem)
 
 
 def _event(place: Property, change: Change) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from shared.cli import (
     JsonOption,
     LimitOption,
     PropertyOption,
+    counted,
     print_json,
     print_record,
     print_table,
@@ -48,6 +50,8 @@ async def list_incidents(
       propman weather incidents list --property 0198c1d2-7e1a-7c3f-9b2e-3d4c5b6a7f80 --json
     """
     async with reading() as connection:
+        if property_id is not None:
+            await known_property(connection, property_id)
         found = await IncidentStore(connection).search(
             property_id=property_id, only_open=only_open, limit=limit
         )
@@ -80,13 +84,14 @@ async def show_incident(incident_id: IdArgument, as_json: JsonOption = False) ->
     async with reading() as connection:
         place, incident = await _found(connection, incident_id)
         history = await IncidentStore(connection).history(incident_id)
+        names = await PlaceStore(connection).names()
     if as_json:
         print_json(_as_json(place, incident) | {"history": [asdict(said) for said in history]})
         return
     print_record(
         {
             "incident": incident.id,
-            "property": place,
+            "property": f"{names.get(place, '-')} ({place})",
             "key": incident.key,
             "event": incident.event,
             "category": incident.category,
@@ -136,6 +141,10 @@ async def explain(
         typer.echo(reason)
 
 
+def _moment(at: datetime | None) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if at else "-"
+
+
 async def _feed(connection: AsyncConnection, property_id: UUID, incident: Incident) -> Feed | None:
     place = await PlaceStore(connection).property(property_id)
     if place is None or place.location_id is None:
@@ -146,7 +155,8 @@ async def _feed(connection: AsyncConnection, property_id: UUID, incident: Incide
 
 def _reasons(incident: Incident, history: list[Said], feed: Feed | None) -> list[str]:
     lines = [f"{incident.event} is one danger because every message of it has the key {incident.key}."]
-    lines.append(f"{len(incident.seen)} messages were seen; the newest was sent at {incident.sent_at}.")
+    seen = counted(len(incident.seen), "message")
+    lines.append(f"{seen} of it came; the newest was sent at {_moment(incident.sent_at)}.")
     if incident.measured is not None:
         found = incident.measured
         (value, unit), (line, _) = (
@@ -156,7 +166,7 @@ def _reasons(incident: Incident, history: list[Said], feed: Feed | None) -> list
     for said in history:
         quiet = " (quiet: nobody was to be told)" if said.quiet else ""
         why = f" because of {', '.join(said.changes)}" if said.changes else ""
-        lines.append(f"{said.at.isoformat()}: {said.kind} as {said.level}{why}{quiet}.")
+        lines.append(f"{_moment(said.at)}: {said.kind} as {said.level}{why}{quiet}.")
     if incident.suppressed_by is not None and incident.is_open:
         lines.append(f"It is not told: the official alert {incident.suppressed_by} says it already.")
     if incident.superseded_by is not None:
@@ -167,11 +177,11 @@ def _reasons(incident: Incident, history: list[Said], feed: Feed | None) -> list
 
 def _end(incident: Incident, feed: Feed | None) -> str:
     if incident.reason is not None:
-        return f"It ended at {incident.closed_at}: {incident.reason.value}."
+        return f"It ended at {_moment(incident.closed_at)}: {incident.reason.value}."
     if feed is not None and feed.stale_since is not None:
-        return f"It is still open, and out of date since {feed.stale_since}: {feed.problem}."
+        return f"It is still open, and out of date since {_moment(feed.stale_since)}: {feed.problem}."
     missed = f"; {incident.missed} healthy answers no longer had it" if incident.missed else ""
-    until = incident.ends_at.isoformat() if incident.ends_at else "further notice"
+    until = _moment(incident.ends_at) if incident.ends_at else "further notice"
     return f"It is still open until {until}{missed}."
 
 
@@ -189,7 +199,7 @@ async def _why(connection: AsyncConnection, place: Property) -> list[str]:
     at = Circumstances(now=moment, identify=derived_id)
     result = reduce_alerts([], poll, Place(), at)
     lines = [
-        f"The last answer for {place.name} is of {moment.isoformat()} and has {len(poll.alerts)} messages."
+        f"The last answer for {place.name} is of {_moment(moment)}, {counted(len(poll.alerts), 'message')}."
     ]
     lines += [
         f"told: {change.incident.event} ({change.incident.level.word}, {change.incident.key})."

@@ -21,6 +21,7 @@ async def observations(property_id: PropertyOption = None, as_json: JsonOption =
         if property_id is None:
             feeds = await AnswerStore(connection).feeds()
             unplaced = await PlaceStore(connection).without_place()
+            names = await PlaceStore(connection).names_by_location()
         else:
             place = await known_property(connection, property_id)
             found = await ConditionStore(connection).samples(place.location_id) if place.location_id else []
@@ -29,10 +30,17 @@ async def observations(property_id: PropertyOption = None, as_json: JsonOption =
             print_json({"feeds": feeds, "not_watched": [item.property_id for item in unplaced]})
             return
         rows = [
-            [item.location_id, item.check, item.asked_at, item.healthy_at, item.stale_since, item.problem]
+            [
+                ", ".join(names.get(item.location_id, ["-"])),
+                item.check,
+                item.asked_at,
+                item.healthy_at,
+                item.stale_since,
+                item.problem,
+            ]
             for item in feeds
         ]
-        columns = ["location", "asks for", "asked at", "healthy at", "stale since", "problem"]
+        columns = ["properties", "asks for", "asked at", "healthy at", "stale since", "problem"]
         print_table(columns, rows, empty="Nothing was asked yet.")
         for item in unplaced:
             warning(f"{item.name} has no coordinates and is not watched.")

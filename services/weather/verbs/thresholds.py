@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -11,6 +11,9 @@ from services.weather.domain.levels import Level
 from services.weather.domain.observations import Metric
 from services.weather.domain.thresholds import (
     CATEGORY_OF,
+    LONGEST_SILENCE,
+    MOST_ANSWERS,
+    MOST_HOURS,
     TEMPERATURES,
     BadThreshold,
     Threshold,
@@ -29,9 +32,12 @@ from shared.cli import (
     print_table,
     service_app,
     success,
+    warning,
 )
 
 app = service_app("thresholds", "From which values on we warn, beside the official alerts.")
+
+MOST_SILENT_HOURS: Final = LONGEST_SILENCE // timedelta(hours=1)
 
 _VALUE = re.compile(r"(-?\d+(?:\.\d+)?)\s*([A-Za-z°/]+)")
 
@@ -68,14 +74,21 @@ async def set_threshold(
     raise_at: Annotated[str, typer.Option("--raise", help="With its unit: 100F, 38C, 46mph, 20m/s.")],
     clear_at: Annotated[str, typer.Option("--clear", help="On the harmless side of --raise, with its unit.")],
     property_id: PropertyOption = None,
-    hours: Annotated[float | None, typer.Option("--hours", min=0, help="For how long in a row.")] = None,
-    raise_count: Annotated[int | None, typer.Option("--raise-count", min=1, help="Answers in a row.")] = None,
-    clear_count: Annotated[int | None, typer.Option("--clear-count", min=1, help="Answers in a row.")] = None,
+    hours: Annotated[
+        float | None, typer.Option("--hours", min=0, max=MOST_HOURS, help="For how long in a row.")
+    ] = None,
+    raise_count: Annotated[
+        int | None, typer.Option("--raise-count", min=1, max=MOST_ANSWERS, help="Answers in a row.")
+    ] = None,
+    clear_count: Annotated[
+        int | None, typer.Option("--clear-count", min=1, max=MOST_ANSWERS, help="Answers in a row.")
+    ] = None,
     hold: Annotated[
-        float | None, typer.Option("--hold-hours", min=0, help="An alert lasts at least.")
+        float | None,
+        typer.Option("--hold-hours", min=0, max=MOST_SILENT_HOURS, help="An alert lasts at least."),
     ] = None,
     cooldown: Annotated[
-        float | None, typer.Option("--cooldown-hours", min=0, help="Then silent for.")
+        float | None, typer.Option("--cooldown-hours", min=0, max=MOST_SILENT_HOURS, help="Then silent for.")
     ] = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
@@ -100,11 +113,13 @@ async def set_threshold(
         store = ConditionStore(tx.connection)
         found = await store.thresholds([property_id] if property_id else [])
         layers = [found[None], found[property_id]] if property_id else [found[None]]
-        wanted = _wanted(profile(*layers), metric, level, (raise_at, clear_at), given)
+        current = profile(*layers)
+        wanted = _wanted(current, metric, level, (raise_at, clear_at), given)
         if not dry_run:
             await store.set_threshold(property_id, wanted, tx.at)
     if as_json:
         print_json(_row(wanted) | {"property_id": property_id, "dry_run": dry_run})
+    _warn_of_order(current, wanted)
     whose = "this property" if property_id else "the portfolio"
     success(f"{'Dry run: would be set' if dry_run else 'Set'} for {whose}: {_in_words(wanted)}.")
 
@@ -115,7 +130,7 @@ def _wanted(
     try:
         chosen, wanted_level = Metric(metric), Level.of(level)
     except (KeyError, ValueError):
-        names = ", ".join(item.value for item in Metric)
+        names = ", ".join(item.value for item in Metric if item is not Metric.STORM)
         raise UsageProblem(
             f"{metric!r} at level {level!r} is not a threshold.",
             remedy=f"Metrics are {names}; levels are advisory and warning.",
@@ -125,10 +140,22 @@ def _wanted(
     changes = {name: value for name, value in given.items() if value is not None}
     try:
         if known is not None:
-            return replace(known, raise_at=high, clear_at=low, **changes)
-        return Threshold(metric=chosen, level=wanted_level, raise_at=high, clear_at=low, **changes)
+            found = replace(known, raise_at=high, clear_at=low, **changes)
+        else:
+            found = Threshold(metric=chosen, level=wanted_level, raise_at=high, clear_at=low, **changes)
+        found.require_sense()
     except BadThreshold as error:
         raise UsageProblem(f"{error}.") from error
+    return found
+
+
+def _warn_of_order(current: tuple[Threshold, ...], wanted: Threshold) -> None:
+    """A warning that is passed before its advisory works, and is hardly what was meant."""
+    others = (item for item in current if item.metric is wanted.metric and item.level is not wanted.level)
+    for other in others:
+        warn, advise = (wanted, other) if wanted.level > other.level else (other, wanted)
+        if warn.is_milder_than(advise):
+            warning(f"The warning is passed before the advisory: {_in_words(warn)}; {_in_words(advise)}.")
 
 
 def _value(metric: Metric, text: str) -> float:
