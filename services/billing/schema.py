@@ -100,6 +100,7 @@ accounts: Final = sa.Table(
     sa.Column("account_id", sa.Uuid, primary_key=True),
     sa.Column("currency", sa.Text, nullable=False),
     sa.Column("credit_cents", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("revision", sa.BigInteger, nullable=False, server_default="0"),
 )
 
 invoices: Final = sa.Table(
@@ -201,6 +202,17 @@ payments: Final = sa.Table(
     sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("recorded_by", sa.Text),
     sa.Column("note", sa.Text),
+    sa.Column("fees_only", sa.Boolean, nullable=False, server_default="false"),
+)
+
+reward_bookings: Final = sa.Table(
+    "reward_bookings",
+    metadata,
+    sa.Column("redemption_id", sa.Uuid, primary_key=True),
+    sa.Column("account_id", sa.Uuid, nullable=False),
+    sa.Column("booked_cents", sa.BigInteger, nullable=False),
+    sa.Column("refused_cents", sa.BigInteger, nullable=False),
+    sa.Column("booked_at", sa.DateTime(timezone=True), nullable=False),
 )
 
 payment_reversals: Final = sa.Table(

@@ -45,6 +45,8 @@ class Received:
     received_on: date
     amount_cents: int
     invoice_id: UUID | None = None
+    fees_only: bool = False
+    """It pays fees and nothing else, such as a reward that may not go against rent; else it waits."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,10 @@ GOODWILL: Final = "goodwill"
 """The method of credit that the landlord gives; no money was received."""
 
 
+REWARD: Final = "reward"
+"""The method of a redeemed reward; no money was received."""
+
+
 class PaymentRefused(Exception):
     """A payment that cannot be booked, with the reason in words."""
 

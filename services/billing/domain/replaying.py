@@ -33,8 +33,8 @@ def replay(owed: Iterable[Owed], received: Iterable[Received], taken_back: Itera
     """What paid what, what waits as credit, and how each invoice stands.
 
     On one day invoices and fees come first, then payments, then reversals. After each of the three, credit
-    pays whatever is open, so that no money waits beside a debt. The one exception is money whose payer
-    named an invoice that is not issued yet: it waits for that one.
+    pays whatever is open, so that no money waits beside a debt. The exceptions are money whose payer
+    named an invoice that is not issued yet, which waits for that one, and money for fees only.
     """
     invoices = tuple(owed)
     ledger = _Ledger({invoice.invoice_id for invoice in invoices})
@@ -243,7 +243,7 @@ class _Ledger:
         named = purse.payment.invoice_id
         for item, bucket in self._in_order(named):
             part = min(purse.cents, item.open_cents(bucket))
-            if not part:
+            if not part or (purse.payment.fees_only and bucket != "fee"):
                 continue
             effective_on = purse.since if item.invoice.invoice_id in fresh else on
             purse.cents -= part

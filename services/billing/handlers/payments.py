@@ -49,6 +49,9 @@ class NewPayment:
     method: str = "other"
     note: str | None = None
     recorded_by: str | None = None
+    payment_id: UUID | None = None
+    """Where whoever pays has given it an id already, such as that of a redemption."""
+    fees_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,7 @@ async def _find_account(tx: Tx, new: NewPayment) -> tuple[UUID | None, Holder]:
 
 def _payment(tx: Tx, new: NewPayment, holder: Holder, invoice_id: UUID | None, received_on: date) -> Payment:
     return Payment(
-        payment_id=new_id(),
+        payment_id=new.payment_id or new_id(),
         reference=new.reference,
         account_id=holder.account_id,
         invoice_id=invoice_id,
@@ -130,6 +133,7 @@ def _payment(tx: Tx, new: NewPayment, holder: Holder, invoice_id: UUID | None, r
         recorded_at=tx.at,
         recorded_by=new.recorded_by,
         note=new.note,
+        fees_only=new.fees_only,
     )
 
 

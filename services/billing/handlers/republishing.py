@@ -51,7 +51,8 @@ def _facts(item: Kept, policy: BillingPolicy) -> Iterator[Message]:
     yield _created(item, policy)
     stated = _stated(item)
     if item.rent_paid_on is not None:
-        yield RentStandingChanged(**stated, rent_cents=item.rent_cents, covered_on=item.rent_paid_on)
+        covered = {"rent_cents": item.rent_cents, "covered_on": item.rent_paid_on}
+        yield RentStandingChanged(**stated, **covered, revision=item.revision)
     if item.state == "paid" and item.paid_on is not None and item.total_cents > 0:
         yield InvoicePaid(**stated, paid_on=item.paid_on, rent_paid_on=item.rent_paid_on)
 

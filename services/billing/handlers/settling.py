@@ -123,8 +123,10 @@ async def settle(
 async def announce(tx: Tx, settlement: Settlement, credit_reason: CreditReason = "overpayment") -> None:
     """Say which invoices are paid, of which rent is covered, and which accounts have more credit."""
     changes = sorted(settlement.invoices.values(), key=lambda change: change.invoice.number)
+    of_rent = {change.invoice.account_id for change in changes if _is_of_rent(change)}
+    revisions = await LedgerStore(tx.connection).next_revisions(of_rent) if of_rent else {}
     for change in changes:
-        tx.emit(*_of_rent(change), *_of_payment(change))
+        tx.emit(*_of_rent(change, revisions), *_of_payment(change))
     grown = {
         key: replay.credit_cents - settlement.credit_before[key]
         for key, replay in settlement.replays.items()
@@ -148,11 +150,21 @@ def _of_payment(change: InvoiceChange) -> list[InvoicePaid]:
     return [InvoicePaid(**stated, paid_on=after.paid_on, rent_paid_on=after.rent_paid_on)]
 
 
-def _of_rent(change: InvoiceChange) -> list[RentStandingChanged]:
-    if change.after.state == "void" or change.before.rent_paid_on == change.after.rent_paid_on:
+def _is_of_rent(change: InvoiceChange) -> bool:
+    return change.after.state != "void" and change.before.rent_paid_on != change.after.rent_paid_on
+
+
+def _of_rent(change: InvoiceChange, revisions: Mapping[UUID, int]) -> list[RentStandingChanged]:
+    if not _is_of_rent(change):
         return []
-    stated, rent = _stated(change), change.invoice.rent_cents
-    return [RentStandingChanged(**stated, rent_cents=rent, covered_on=change.after.rent_paid_on)]
+    return [
+        RentStandingChanged(
+            **_stated(change),
+            rent_cents=change.invoice.rent_cents,
+            covered_on=change.after.rent_paid_on,
+            revision=revisions[change.invoice.account_id],
+        )
+    ]
 
 
 def _stated(change: InvoiceChange) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.billing.domain.invoices import Draft, Line, invoice_number
 from services.billing.domain.policies import terms_id
-from services.billing.schema import allocations, invoice_lines, invoice_numbers, invoices
+from services.billing.schema import accounts, allocations, invoice_lines, invoice_numbers, invoices
 from shared.db import array_text, columnar, insert_rows
 from shared.identity import new_id
 
@@ -98,6 +98,8 @@ class Kept(Invoice):
     paid_on: date | None
     rent_paid_on: date | None
     lines: tuple[Line, ...] = ()
+    revision: int = 0
+    """Of what was last said about the rent of its account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ class Selection:
     property_id: UUID | None = None
 
 
-_KEPT_FIELDS: Final = tuple(name for name in Kept.__dataclass_fields__ if name != "lines")
+_KEPT_FIELDS: Final = tuple(name for name in Kept.__dataclass_fields__ if name not in {"lines", "revision"})
 _INVOICE_FIELDS: Final = tuple(Invoice.__dataclass_fields__)
 _LINE_FIELDS: Final = ("kind", "bucket", "description", "amount_cents", "formula")
 
@@ -225,7 +227,12 @@ class InvoiceStore:
 
     async def page(self, selection: Selection, after: UUID | None, limit: int) -> list[Kept]:
         """Some invoices with their lines, in the order of their ids."""
-        query = sa.select(*(invoices.c[name] for name in _KEPT_FIELDS)).where(_meant(selection))
+        query = (
+            sa.select(*(invoices.c[name] for name in _KEPT_FIELDS), accounts.c.revision)
+            .select_from(invoices)
+            .join(accounts, accounts.c.account_id == invoices.c.account_id)
+            .where(_meant(selection))
+        )
         if after is not None:
             query = query.where(invoices.c.invoice_id > after)
         rows = (await self._connection.execute(query.order_by("invoice_id").limit(limit))).mappings().all()

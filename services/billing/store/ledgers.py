@@ -130,7 +130,12 @@ class LedgerStore:
         query = sa.select(payments).where(payments.c.account_id == sa.any_(_IDS))
         for row in await self._connection.execute(query, ids):
             received[row.account_id][row.payment_id] = Received(
-                row.payment_id, row.reference, row.received_on, row.amount_cents, row.invoice_id
+                row.payment_id,
+                row.reference,
+                row.received_on,
+                row.amount_cents,
+                row.invoice_id,
+                row.fees_only,
             )
             divided[row.account_id][row.payment_id] = Divided(row.applied_cents, row.reversed_cents)
         return received, divided
@@ -204,6 +209,17 @@ class LedgerStore:
         ]
         if rows:
             await self._connection.execute(_SET_INVOICES, given(rows, ("invoice_id", *_KEPT)))
+
+    async def next_revisions(self, account_ids: Iterable[UUID]) -> dict[UUID, int]:
+        """The number of what is said next about the rent of each of these accounts, which are locked."""
+        statement = (
+            sa.update(accounts)
+            .where(accounts.c.account_id == sa.any_(_IDS))
+            .values(revision=accounts.c.revision + 1)
+            .returning(accounts.c.account_id, accounts.c.revision)
+        )
+        rows = await self._connection.execute(statement, {"ids": list(set(account_ids))})
+        return {row.account_id: row.revision for row in rows}
 
     async def holders(self, account_ids: Iterable[UUID]) -> dict[UUID, Holder]:
         """The newest lease of each account."""

@@ -11,7 +11,15 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.billing.domain.payments import ReversalKind
-from services.billing.schema import allocations, invoice_lines, invoices, payment_reversals, payments, terms
+from services.billing.schema import (
+    allocations,
+    invoice_lines,
+    invoices,
+    payment_reversals,
+    payments,
+    reward_bookings,
+    terms,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,7 @@ class Payment:
     recorded_at: datetime
     recorded_by: str | None
     note: str | None
+    fees_only: bool = False
 
     @property
     def credit_cents(self) -> int:
@@ -66,6 +75,21 @@ class PaymentStore:
             insert(payments).values(asdict(payment)).on_conflict_do_nothing().returning(payments.c.payment_id)
         )
         return await self._connection.scalar(statement) is not None
+
+    async def add_reward(
+        self, redemption_id: UUID, account_id: UUID, booked_cents: int, refused_cents: int, *, at: datetime
+    ) -> bool:
+        """Keep what became of a redeemed reward; False where that is known already."""
+        row = {
+            "redemption_id": redemption_id,
+            "account_id": account_id,
+            "booked_cents": booked_cents,
+            "refused_cents": refused_cents,
+            "booked_at": at,
+        }
+        statement = insert(reward_bookings).values(row).on_conflict_do_nothing()
+        added = statement.returning(reward_bookings.c.redemption_id)
+        return await self._connection.scalar(added) is not None
 
     async def find(self, identity: str) -> Payment | None:
         """The payment with a reference, or else an id."""
