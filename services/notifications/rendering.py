@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_datetime, format_skeleton, format_time, get_timezone
+from babel.dates import (
+    format_date,
+    format_datetime,
+    format_skeleton,
+    format_time,
+    get_timezone,
+    get_timezone_name,
+)
 from babel.numbers import format_currency
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, meta, pass_context
 from jinja2.runtime import Context
@@ -75,6 +82,7 @@ class Templates:
             "day": _day,
             "month": _month,
             "moment": _moment,
+            "zone_name": _zone_name,
             "dated": _dated,
             "rows": rows,
         }
@@ -206,15 +214,25 @@ def _dated(context: Context, text: str) -> str:
 @pass_context
 def _moment(context: Context, instant: str) -> str:
     """A moment on the clock at the property: "Tue, Sep 1, 4:30 PM", and in Spanish "mar 1 sept, 16:30"."""
-    locale = _locale_of(context)
-    zone = get_timezone(str(context.get("zone") or "UTC"))
-    here = datetime.fromisoformat(str(instant)).astimezone(zone)
+    locale, here = _locale_of(context), _here(context, instant)
     if (
         locale.language != FALLBACK
     ):  # "8:00 p.m." costs a text message of its own, and ends a sentence too early
         return format_datetime(here, "EEE d MMM, HH:mm", locale=locale)
     day = format_skeleton("MMMEd", here, locale=locale)
     return _SPACES.sub(" ", f"{day}, {format_time(here, 'short', locale=locale)}")
+
+
+@pass_context
+def _zone_name(context: Context, instant: str) -> str:
+    """By which clock that moment is, for people: "Eastern Daylight Time" and not "America/New_York"."""
+    return get_timezone_name(_here(context, instant), "long", locale=_locale_of(context))
+
+
+def _here(context: Context, instant: str) -> datetime:
+    """A moment on the clock at the property."""
+    zone = get_timezone(str(context.get("zone") or "UTC"))
+    return datetime.fromisoformat(str(instant)).astimezone(zone)
 
 
 @dataclass(frozen=True, slots=True)

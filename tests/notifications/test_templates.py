@@ -113,7 +113,7 @@ def test_the_last_paragraph_of_an_announcement_is_no_small_print(locale: str) ->
 @pytest.mark.parametrize("template", names())
 def test_the_sentence_after_the_salutation_begins_with_a_capital(template: str, locale: str) -> None:
     text = rendered_example(Templates(), template, locale).text
-    first = re.match(r"(?:Hello|Hola) Ann Example[,:]\n\n(\S)", text)
+    first = re.match(r"(?:Hello|Hola,) Ann Example[,:]\n\n(\S)", text)
 
     assert first is None or not first[1].islower()
 
@@ -168,3 +168,18 @@ def test_a_digest_is_in_one_language_and_says_once_that_it_is_automatic(locale: 
     assert ("Hello" in text, "Hola" in text) == (locale == "en", locale == "es")
     assert "automátic" not in text
     assert "automatic" not in text
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("template", names())
+def test_no_text_names_a_time_zone_as_a_computer_does(template: str, locale: str) -> None:
+    rendered = rendered_example(Templates(), template, locale)
+
+    assert "America/" not in rendered.subject + rendered.text + rendered.html + rendered.sms
+
+
+def test_a_clock_is_named_as_its_readers_name_it() -> None:
+    english, spanish = (rendered_example(Templates(), "signing_link", locale).text for locale in LOCALES)
+
+    assert "Tue, Sep 8, 10:00 AM (Eastern Daylight Time)" in english
+    assert "mar 8 sept, 10:00 (hora de verano oriental)" in spanish
