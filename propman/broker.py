@@ -3,7 +3,7 @@
 from typing import Any
 
 import aio_pika
-from aio_pika.exceptions import ChannelPreconditionFailed
+from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 
 from propman.catalog import all_subscriptions
 from propman.settings import SystemSettings
@@ -56,13 +56,17 @@ async def queues(as_json: JsonOption = False) -> None:
 
 
 async def queue_depths(url: str) -> list[dict[str, Any]]:
-    """How many messages wait in each queue that somebody consumes from, and by how many consumers."""
+    """How many messages wait in each queue that is there, and by how many consumers they are taken."""
     connection = await aio_pika.connect(url, timeout=5)
     async with connection:
         channel = await connection.channel()
         rows: list[dict[str, Any]] = []
         for subscription in all_subscriptions():
-            found = await channel.declare_queue(subscription.queue, passive=True)
+            try:
+                found = await channel.declare_queue(subscription.queue, passive=True)
+            except ChannelNotFoundEntity:  # the broker closes the channel with that
+                channel = await connection.channel()
+                continue
             counts = found.declaration_result
             rows.append(
                 {

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -10,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from propman.catalog import app_module, service_names
 from propman.databases import ask_each
-from shared.cli import CommandError, IdArgument, JsonOption, command_app, print_json, print_table
+from shared.cli import CommandError, IdArgument, JsonOption, command_app, print_json, print_table, say
 from shared.messaging.tables import dead_letters, inbox, outbox
 
 app = command_app("trace")
@@ -34,13 +35,17 @@ class Step:
 async def trace(identity: IdArgument, as_json: JsonOption = False) -> None:
     r"""Follow a trigger, or any message that began something, through every service.
 
-    ID is the occurrence's id (`propman scheduler history`) or a correlation id from a log line.
+    ID is the occurrence's id (`propman scheduler history`), a correlation id from a log line, or the id of
+    any message, dead letter, notification or delivery: then it is the story that this is a part of.
 
     \b
     Example:
       propman trace 0198c1d2-7e1a-7c3f-9b2e-3d4c5b6a7f80
     """
     steps = await steps_of(identity)
+    if not steps and (story := await story_of(identity)):
+        say(f"{identity} is a part of the story {story}.")
+        steps = await steps_of(story)
     if not steps:
         raise CommandError(f"Nothing is known of {identity}.", remedy="See `propman scheduler history`.")
     if as_json:
@@ -66,6 +71,38 @@ async def steps_of(correlation_id: UUID) -> list[Step]:
     for name in names:
         steps += await _own_steps(name, correlation_id)
     return sorted(steps, key=lambda step: (step.first_at, step.last_at))
+
+
+async def story_of(identity: UUID) -> UUID | None:
+    """The correlation id of the story that a message, or something a service made of one, is a part of."""
+    names = service_names()
+
+    async def messages(connection: AsyncConnection) -> UUID | None:
+        return await part_of_story(connection, identity)
+
+    found = list((await ask_each(names, messages)).values())
+    for name in names:
+        if own := getattr(app_module(name), "story_of", None):
+            found += (await ask_each([name], partial(own, identity=identity))).values()
+    return next((story for story in found if story is not None), None)
+
+
+async def part_of_story(connection: AsyncConnection, identity: UUID) -> UUID | None:
+    """The same for what one service's messaging tables know: handled, still waiting, or given up on."""
+    letters = dead_letters.c
+    queries = (
+        sa.select(outbox.c.correlation_id).where(outbox.c.message_id == identity),
+        sa.select(sa.cast(letters.correlation_id, sa.Uuid)).where(
+            sa.or_(letters.id == identity, letters.message_id == str(identity)),
+            letters.correlation_id.is_not(None),
+        ),
+        sa.select(inbox.c.correlation_id).where(inbox.c.message_id == identity),
+    )
+    for query in queries:
+        found: UUID | None = await connection.scalar(query.limit(1))
+        if found is not None:
+            return found
+    return None
 
 
 def _queries(correlation_id: UUID) -> list[sa.Select[str, int, datetime, datetime]]:

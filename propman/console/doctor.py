@@ -4,7 +4,7 @@ import asyncio
 import importlib
 import pkgutil
 import platform
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -144,10 +144,19 @@ async def _broker() -> list[Finding]:
     depths = await queue_depths(SystemSettings().rabbitmq_url.get_secret_value())
     deaf = [row["queue"] for row in depths if not row["consumers"]]
     found = [Finding("broker", "ok", f"{len(depths)} queues are there")]
+    there = {row["queue"] for row in depths}
+    missing = [item.queue for item in all_subscriptions() if item.queue not in there]
+    if missing:
+        words = f"{len(missing)} queues are not there: {_some(missing)}"
+        found.append(Finding("queues", "error", words, "Run `propman broker init`."))
     if deaf:
-        shown = ", ".join(deaf[:3]) + (f" and {len(deaf) - 3} more" if len(deaf) > 3 else "")
-        found.append(Finding("consumers", "warning", f"nobody takes from {shown}", "Start `propman run`."))
+        words = f"nobody takes from {_some(deaf)}"
+        found.append(Finding("consumers", "warning", words, "Start `propman run`."))
     return found
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 async def _unheard() -> list[Finding]:
@@ -189,19 +198,13 @@ async def _bindings() -> list[Finding]:
         ]
     missing = [item.queue for item in all_subscriptions() if (item.queue, item.topic) not in bound]
     strange = sorted({key for _, key in bound} - {item.topic for item in all_subscriptions()})
-    found = [
-        Finding("bindings", "error", f"{queue} is not bound", "Run `propman broker init`.")
-        for queue in missing
-    ]
-    found += [
-        Finding(
-            "bindings",
-            "warning",
-            f"{key} is bound and no service wants it",
-            "Unbind it: an old version's, perhaps.",
-        )
-        for key in strange
-    ]
+    found: list[Finding] = []
+    if missing:
+        words = f"{len(missing)} queues get nothing: {_some(missing)}"
+        found.append(Finding("bindings", "error", words, "Run `propman broker init`."))
+    if strange:
+        words = f"bound, and wanted by no service: {_some(strange)}"
+        found.append(Finding("bindings", "warning", words, "Unbind them: of an old version, perhaps."))
     return found or [Finding("bindings", "ok", f"{len(bound)} as they should be")]
 
 
@@ -213,6 +216,18 @@ async def _waiting() -> list[Finding]:
 
 
 REMEDIES: Final = {
+    "schema is out of date": "Run `propman db migrate`.",
+    "no queue takes it": "Run `propman broker init`.",
+    "nobody takes it from": "Start the service it waits for: `propman run`.",
+    "announces nothing": "Start it: `propman run scheduler`.",
+    "disagrees with its database": "Have both machines keep time by NTP (chrony).",
+    "failed": "`propman scheduler history KEY` says what failed; a run that succeeds resolves it.",
+    "has no outcome": "Does what it waits for run? `propman trace OCCURRENCE`, `propman dead-letters list`.",
+    "was not announced": "Is the scheduler running? `propman scheduler show KEY`.",
+    "held back": "`propman scheduler show KEY` has the error; `propman scheduler edit KEY` repairs it.",
+    "has not succeeded": "`propman scheduler history KEY`; `propman scheduler resume KEY`.",
+    "did nothing": "`propman scheduler history KEY`; `propman billing explain lease` and its kind say why.",
+    "next run that its definition": "`propman scheduler edit KEY` with the same times counts it anew.",
     "dead letters": "`propman dead-letters list`, repair the cause, then replay.",
     "no process": "Start it: `propman run`.",
     "went silent": "Look at that machine; another replica does its work meanwhile.",

@@ -18,6 +18,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from propman.catalog import all_subscriptions, service_names
 from propman.dev.home import local_folder
 from propman.settings import SystemSettings
+from shared.cleaning import HORIZON
 from shared.cli import (
     CommandError,
     DryRunOption,
@@ -32,6 +33,7 @@ from shared.cli import (
     say,
     service_app,
     success,
+    warning,
 )
 from shared.clock import SystemClock
 from shared.messaging.naming import dead_queue_for
@@ -242,6 +244,7 @@ async def import_file(
     messages = list(_read(file))
     for queue in {message.queue for message in messages}:
         _require_known(queue)
+    _warn_of_old(messages)
     if dry_run:
         say(f"Dry run: {len(messages)} messages would be put back.")
         return
@@ -257,6 +260,17 @@ async def import_file(
     if json_wanted():
         print_json({"imported": len(messages), "file": str(file)})
     success(f"{len(messages)} messages were put back.")
+
+
+def _warn_of_old(messages: Sequence[Kept]) -> None:
+    """Say which messages their consumers may not know any more, if they have handled them."""
+    now = SystemClock().now().timestamp()
+    old = sum(now - (item.properties.get("timestamp") or now) > HORIZON.total_seconds() for item in messages)
+    if old:
+        warning(
+            f"{old} of them are older than {HORIZON.days} days: if they were handled once, their consumers"
+            " may not know it any more."
+        )
 
 
 def _read(file: Path) -> Iterator[Kept]:

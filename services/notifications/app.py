@@ -21,7 +21,7 @@ from services.notifications.rendering import Templates
 from services.notifications.schema import WAKE_CHANNEL
 from services.notifications.sender import Sender, SenderMetrics, Sending
 from services.notifications.settings import Settings
-from services.notifications.store.tracing import trace
+from services.notifications.store.tracing import story_of, trace
 from shared.clock import Clock, is_simulated
 from shared.db import driver_url
 from shared.hosting import ServiceHost
@@ -30,7 +30,7 @@ from shared.wake import WakeUp
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
-__all__ = ["MIGRATIONS", "Settings", "create_app", "links_of", "router", "trace"]
+__all__ = ["MIGRATIONS", "Settings", "create_app", "links_of", "router", "story_of", "trace"]
 
 
 def create_app(settings: Settings | None = None, clock: Clock | None = None) -> ServiceHost:

@@ -22,3 +22,13 @@ async def trace(
         .group_by(what)
     )
     return [(step, count, first, last) for step, count, first, last in await connection.execute(query)]
+
+
+async def story_of(connection: AsyncConnection, identity: UUID) -> UUID | None:
+    """The story that a notification or a delivery is a part of."""
+    named = sa.select(deliveries.c.notification_id).where(deliveries.c.id == identity)
+    query = sa.select(notifications.c.correlation_id).where(
+        sa.or_(notifications.c.id == identity, notifications.c.id.in_(named))
+    )
+    found: UUID | None = await connection.scalar(query)
+    return found
