@@ -125,18 +125,18 @@ async def schedule_findings(tx: Tx, deaf: Collection[Deaf]) -> list[Finding]:
 
 
 def _timetable(schedule: Schedule) -> Timetable | None:
-    """What its definition says; None where it cannot be read, or follows zones that are not its own."""
-    if str(schedule.spec.get("timezone", "")).startswith("@"):
-        return None
+    """What its definition says, in its next zone where it has several; None if it cannot be read."""
+    spec = schedule.spec | ({"timezone": schedule.time_zone} if schedule.follows_properties else {})
     try:
-        return timetable_of(schedule.spec, schedule.rules)
+        return timetable_of(spec, schedule.rules)
     except ValueError:
         return None
 
 
 def _due_at(schedule: Schedule, timetable: Timetable | None, changed: datetime) -> datetime | None:
     """The first instant after it was last written, by the definition, or what it says itself if earlier."""
-    by_definition = next_after(timetable, changed) if timetable else None
+    own = timetable if not schedule.follows_properties else None  # a zone of many says nothing of the others
+    by_definition = next_after(own, changed) if own else None
     said = (schedule.next_run_at, by_definition)
     return min((moment for moment in said if moment is not None), default=None)
 
@@ -151,7 +151,7 @@ def _period(timetable: Timetable | None, now: datetime) -> timedelta | None:
 
 
 def _fits(schedule: Schedule, timetable: Timetable | None) -> bool:
-    if timetable is None or schedule.next_run_at is None:
+    if timetable is None or schedule.next_run_at is None or schedule.follows_properties:
         return True
     return next_after(timetable, schedule.next_run_at - timedelta(microseconds=1)) == schedule.next_run_at
 
@@ -175,14 +175,14 @@ async def scheduler_findings(tx: Tx) -> list[Finding]:
 
 
 async def _nobody_runs(tx: Tx) -> str | None:
-    """Since when no replica has said a word, where that is too long."""
-    rows = await heartbeats.heard(tx.connection)
-    if any(heartbeats.is_alive(row, tx.at) for row in rows):
+    """Since when no replica has said a word, where that is too long; by the machine's clock, as they beat."""
+    rows, now = await heartbeats.heard(tx.connection), SystemClock().now()
+    if any(heartbeats.is_alive(row, now) for row in rows):
         return None
     last = max((row["seen_at"] for row in rows), default=None)
     if last is None:
         return "none has been heard of"
-    return None if tx.at - last < LATE else f"the last was heard of at {last:%Y-%m-%d %H:%M} UTC"
+    return None if now - last < LATE else f"the last was heard of at {last:%Y-%m-%d %H:%M} UTC"
 
 
 async def asked(transactions: Transactions) -> set[Deaf]:

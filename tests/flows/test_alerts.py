@@ -11,6 +11,7 @@ from services.notifications.schema import contacts, deliveries, notifications
 from services.notifications.store import groups
 from services.notifications.texting import rendered_row
 from services.scheduler.watching import Watchdog
+from shared.clock import SystemClock
 from shared.contracts.base import Message
 from shared.contracts.scheduler import AlertRaised, AlertResolved
 from shared.messaging.transaction import Transactions
@@ -118,7 +119,7 @@ async def alive(scheduler: Scheduler) -> None:
         " :at, :at, 1, 1, 1, 0, 1, 0, 0, 0)"
     )
     async with scheduler.transactions.engine.begin() as connection:
-        await connection.execute(statement, {"at": scheduler.clock.now()})
+        await connection.execute(statement, {"at": SystemClock().now()})
 
 
 async def relayed(scheduler: Scheduler) -> None:

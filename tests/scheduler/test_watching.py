@@ -14,10 +14,11 @@ from services.scheduler.domain.alerts import Alert
 from services.scheduler.domain.rules import Rules
 from services.scheduler.domain.watching import Deaf
 from services.scheduler.handlers import router
-from services.scheduler.schema import schedules
+from services.scheduler.schema import occurrences, schedules
 from services.scheduler.store.alerts import AlertStore
 from services.scheduler.watching import acknowledge, watch
 from shared import heartbeats
+from shared.clock import SystemClock
 from shared.contracts.scheduler import MonthlyBillingDue, TriggerOutcome
 from shared.identity import new_id
 from shared.messaging.tables import outbox
@@ -33,8 +34,8 @@ BILLING = Deaf("billing", MonthlyBillingDue.topic)
 State = Literal["succeeded", "partial", "failed"]
 
 
-async def beat(scheduler: Scheduler) -> None:
-    """A scheduler that is alive at this moment."""
+async def beat(scheduler: Scheduler, ago: timedelta = timedelta()) -> None:
+    """A scheduler that is alive at this moment, or was so long ago; by the machine's clock."""
     row: dict[str, Any] = dict.fromkeys(
         (
             "pid",
@@ -48,7 +49,7 @@ async def beat(scheduler: Scheduler) -> None:
         ),
         1,
     )
-    now = scheduler.clock.now()
+    now = SystemClock().now() - ago
     row |= {"instance_id": new_id(), "service": "scheduler", "host": "h", "version": "1", "state": "running"}
     row |= {"started_at": now, "seen_at": now, "cpu_percent": 0.0, "per_second": 0.0}
     async with scheduler.transactions.engine.begin() as connection:
@@ -211,6 +212,19 @@ async def test_a_run_without_effect_where_there_always_was_one(scheduler: Schedu
     assert await look(scheduler) == []
 
 
+async def test_a_zone_without_anybody_to_bill_is_measured_by_itself(scheduler: Scheduler) -> None:
+    await scheduler.add(cron=DAILY)
+    for _ in range(3):
+        await run(scheduler, created=27)
+    await run(scheduler, created=0)
+    async with scheduler.transactions.engine.begin() as connection:  # as a run in another zone
+        newest = sa.select(sa.func.max(occurrences.c.created_at)).scalar_subquery()
+        elsewhere = sa.update(occurrences).where(occurrences.c.created_at == newest)
+        await connection.execute(elsewhere.values(zone="Pacific/Honolulu"))
+
+    assert await look(scheduler) == []
+
+
 async def test_an_hourly_run_without_effect_is_nothing_special(scheduler: Scheduler) -> None:
     await scheduler.add()
     for _ in range(3):
@@ -269,7 +283,7 @@ async def test_a_scheduler_that_is_dead_is_one_alert_however_many_schedules_wait
 ) -> None:
     await scheduler.add("rent")
     await scheduler.add("fees")
-    await beat(scheduler)
+    await beat(scheduler, ago=timedelta(hours=2))
     scheduler.clock.advance(hours=2)
 
     assert await look(scheduler, alive=False) == ["scheduler_stalled scheduler"]

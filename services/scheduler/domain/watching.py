@@ -150,7 +150,8 @@ def _outcomes(watched: Watched) -> _Found:
 
 
 def _unlike_the_others(watched: Watched, successes: Sequence[Occurrence]) -> _Found:
-    newest, before = successes[0], successes[1:]
+    newest = successes[0]
+    before = [item for item in successes[1:] if item.zone == newest.zone]  # each zone has its own habits
     rare = watched.period is not None and watched.period >= RARE
     habit = [_effect(item) for item in before[:3]]
     if rare and _effect(newest) == 0 and len(habit) == 3 and all(count > 0 for count in habit):
