@@ -15,10 +15,15 @@ T = TypeVar("T")
 
 
 def run_async(body: Coroutine[Any, Any, T]) -> T:
-    """Run an async command body on uvloop where there is one."""
+    """Run an async command body on uvloop where there is one.
+
+    What services log at their work is not a command's output: left to itself it would stand between the data.
+    """
     import asyncio  # noqa: PLC0415 - only commands that do something pay for it
 
-    with readable_failures():
+    from shared.logging import only_errors  # noqa: PLC0415
+
+    with readable_failures(), only_errors():
         try:
             import uvloop  # noqa: PLC0415
         except ImportError:

@@ -81,6 +81,28 @@ def run(monkeypatch: pytest.MonkeyPatch) -> CliRunner:
 # Output
 
 
+def test_what_a_service_logs_at_its_work_does_not_stand_between_the_data() -> None:
+    program = (
+        "import structlog\n"
+        "from shared.cli import JsonOption, command_app, main, print_json\n"
+        "app = command_app('look')\n"
+        "@app.command()\n"
+        "async def look(as_json: JsonOption = False) -> None:\n"
+        "    structlog.get_logger().info('looked_at_a_row')\n"
+        "    structlog.get_logger().error('broken_row')\n"
+        "    print_json({'rows': 1})\n"
+        "main(app)"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "--json"], capture_output=True, text=True, check=True
+    )
+
+    assert json.loads(ended.stdout) == {"rows": 1}
+    assert "broken_row" in ended.stderr
+    assert "looked_at_a_row" not in ended.stderr
+
+
 def test_data_goes_to_stdout_and_prose_to_stderr(run: CliRunner) -> None:
     result = run.invoke(an_app(), ["generate-monthly-invoices", "--month", "2026-09"])
 
