@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
@@ -51,6 +53,8 @@ async def run(
     queues = await declare_topology(settings.broker_url.get_secret_value())
     log.info("topology_declared", queues=queues)
     stop = stop_signal()
+    if clock is not None:
+        end_with_parent(stop)
     await start_all(hosts)
     spare_the_collector()
     running = ", ".join(f"{host.name} (health on port {host.http_port})" for host in hosts)
@@ -76,6 +80,17 @@ async def clock_of(services: Sequence[str]) -> Clock | None:
         return SharedClock(Path(path))
     except (OSError, ValueError) as error:
         raise CommandError(f"{CLOCK}: {path} is not a clock ({error}).") from error
+
+
+def end_with_parent(stop: asyncio.Event) -> None:
+    """Stop when whoever moves the clock is gone, which the pipe to our standard input tells."""
+    loop = asyncio.get_running_loop()
+
+    def listen() -> None:
+        sys.stdin.buffer.read()
+        loop.call_soon_threadsafe(stop.set)
+
+    threading.Thread(target=listen, name="parent", daemon=True).start()
 
 
 def stop_signal() -> asyncio.Event:

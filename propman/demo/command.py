@@ -58,15 +58,18 @@ async def demo(month: MonthOption = None) -> None:
     period = month or following(period_of(SystemClock().now().date()))
     urls = start_servers()
     span = Span.of(MONTHS, SystemClock().now().date())
-    is_past = await live_through(span)
-    await prepare()
     log = local_folder() / "demo.log"
-    async with all_services(log):
-        if not is_past:
-            await load(span)
-        settled = await bill(period)
-        show_outcome(period, settled)
-        await show_what_happened(settled, mail_dir=urls.mail_dir)
+    with log.open("a", encoding="utf-8") as stream:
+        # Once for the whole process: loggers keep the stream they wrote to first.
+        configure_logging(level="info", style="json", stream=stream)
+        is_past = await live_through(span, log)
+        await prepare()
+        async with all_services():
+            if not is_past:
+                await load(span)
+            settled = await bill(period)
+            show_outcome(period, settled)
+            await show_what_happened(settled, mail_dir=urls.mail_dir)
     say(f"The services' log of this run is in {_short(log)}.")
 
 
@@ -86,7 +89,7 @@ def start_servers() -> ServerUrls:
     return urls
 
 
-async def live_through(span: Span) -> bool:
+async def live_through(span: Span, log: Path) -> bool:
     """Make the past, or what is missing of it; False where there is data that no simulation made."""
     found = await holdings()
     past = common_past(found)
@@ -96,7 +99,7 @@ async def live_through(span: Span) -> bool:
     if past is None or past.finished_at is None:
         refuse_if_running(found)
         past = past or await begin(Past(SEED, span.starts_on, span.until_on, span.eve))
-        seconds = await run_through(past, SystemClock())
+        seconds = await run_through(past, SystemClock(), str(log))
         success(f"{past.starts_on} to {past.until_on} went by in {seconds:.0f} s.")
         print_outcome(await read_outcome())
     else:
@@ -114,17 +117,15 @@ async def prepare() -> None:
 
 
 @asynccontextmanager
-async def all_services(log: Path) -> AsyncIterator[None]:
-    """Every service in this process, until the block ends; their log lines go to a file."""
-    with log.open("a", encoding="utf-8") as stream:
-        configure_logging(level="info", style="json", stream=stream)
-        hosts = [app_module(name).create_app() for name in service_names()]
-        await start_all(hosts)
-        success(f"Running in this process: {', '.join(host.name for host in hosts)}.")
-        try:
-            yield
-        finally:
-            await stop_all(hosts)
+async def all_services() -> AsyncIterator[None]:
+    """Every service in this process, until the block ends."""
+    hosts = [app_module(name).create_app() for name in service_names()]
+    await start_all(hosts)
+    success(f"Running in this process: {', '.join(host.name for host in hosts)}.")
+    try:
+        yield
+    finally:
+        await stop_all(hosts)
 
 
 async def load(span: Span) -> None:

@@ -1,12 +1,14 @@
 """What is in the databases, whether it is simulated, and taking it away."""
 
 import asyncio
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import aio_pika
 import asyncpg
+import psutil
 
 from propman.administration import create_database, drop_database
 from propman.broker import declare_topology
@@ -93,7 +95,8 @@ async def _past(connection: "asyncpg.Connection[Any]") -> Past | None:
 async def _running(connection: "asyncpg.Connection[Any]") -> str | None:
     now = SystemClock().now()
     for row in await connection.fetch("select state, seen_at, pid, host from instances"):
-        if heartbeats.is_alive(dict(row), now):
+        gone = row["host"] == socket.gethostname() and not psutil.pid_exists(row["pid"])
+        if heartbeats.is_alive(dict(row), now) and not gone:
             return f"process {row['pid']} on {row['host']}"
     return None
 
@@ -104,7 +107,7 @@ def refuse_if_running(found: Sequence[Holding]) -> None:
         if item.running:
             raise CommandError(
                 f"{item.service} is running ({item.running}).",
-                remedy="Stop `propman run` first; ten seconds after a process was killed it counts as gone.",
+                remedy="Stop `propman run` first; one that was killed counts as gone after ten seconds.",
             )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -97,7 +98,9 @@ async def seed_dev_data(
         past = await begin(wanted)
     else:
         say(f"Going on at {past.reached_at:%Y-%m-%d %H:%M} UTC, where an earlier run was cut off.")
-    seconds = await run_through(past, clock, names)
+    with log_file().open("a", encoding="utf-8") as stream:
+        configure_logging(level="warning", style="json", stream=stream)
+        seconds = await run_through(past, clock, stream.name, apart=names)
     show(await read_outcome(), past, seconds)
 
 
@@ -159,20 +162,23 @@ async def begin(wanted: Past) -> Past:
     return wanted
 
 
-async def run_through(past: Past, clock: Clock, apart: Sequence[str] = ()) -> float:
-    """Make a past, or the rest of one; returns the seconds it took. The services' log lines go to a file."""
+def log_file() -> Path:
+    """Where the services' log lines go."""
+    local_folder().mkdir(parents=True, exist_ok=True)
+    return local_folder() / "seed.log"
+
+
+async def run_through(past: Past, clock: Clock, log: str, *, apart: Sequence[str] = ()) -> float:
+    """Make a past, or the rest of one; returns the seconds it took."""
     started = stopwatch()
-    log = local_folder() / "seed.log"
     time = local_folder() / "simulated.clock"
-    log.parent.mkdir(parents=True, exist_ok=True)
     span = Span(past.starts_on, past.until_on)
     done = max((past.reached_at.date() - past.starts_on).days, 0)
-    with log.open("a", encoding="utf-8") as stream, progress(span.days, "Simulating days") as bar:
-        configure_logging(level="warning", style="json", stream=stream)
+    with progress(span.days, "Simulating days") as bar:
         bar.advance(done)
         simulated = SharedClock.create(time, past.reached_at)
         try:
-            async with stage(simulated, time, log, apart) as on_stage:
+            async with stage(simulated, time, Path(log), apart) as on_stage:
                 await make_past(on_stage, past, now=clock, advance=bar.advance)
         finally:
             simulated.close()

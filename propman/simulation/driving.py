@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from propman.simulation.calendar import Span, moments
 from propman.simulation.marker import KEEPER, Past, note_moment
-from propman.simulation.people import Actor, actors
+from propman.simulation.office import Mending, Signatures
+from propman.simulation.people import Actor, Landlord, Tenants
 from propman.simulation.stage import Stage
 from propman.simulation.timetables import restore, simplify
 from shared.clock import Clock
@@ -35,6 +36,11 @@ async def make_past(
     await restore(stage.transactions["scheduler"])
     await stage.settle()
     await note_moment(stage.databases[KEEPER], last, last=True)
+
+
+def actors(span: Span, seed: int) -> tuple[Actor, ...]:
+    """Everybody, in the order in which they act on a day."""
+    return Landlord(span), Signatures(span), Mending(span), Tenants(span, seed)
 
 
 async def _prepare(stage: Stage, everybody: tuple[Actor, ...], span: Span, now: Clock) -> None:

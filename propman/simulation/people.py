@@ -42,11 +42,6 @@ class Actor(Protocol):
         """Do what is to be done on a day; done again on the same day it changes nothing."""
 
 
-def actors(span: Span, seed: int) -> tuple[Actor, ...]:
-    """Everybody, in the order in which they act on a day."""
-    return Landlord(span), Tenants(span, seed)
-
-
 @dataclass(frozen=True, slots=True)
 class Landlord:
     """Lets the units and agrees on policies; renews a lease, waives a fee, hears that a payment bounced."""
@@ -142,10 +137,11 @@ async def names(stage: Stage) -> dict[UUID, str]:
     return {tenant.id: (tenant.email or "").partition("@")[0] for tenant in found}
 
 
-async def lease_of(stage: Stage, who: str) -> Lease:
-    """The first lease of a tenant, by their short name."""
+async def lease_of(stage: Stage, who: str, *, newest: bool = False) -> Lease:
+    """The first lease of a tenant, by their short name, or the one that began last."""
     tenant = next(identity for identity, name in (await names(stage)).items() if name == who)
-    return (await leases.list_leases(stage.databases["leasing"], MANY, tenant_id=tenant))[0].lease
+    found = await leases.list_leases(stage.databases["leasing"], MANY, tenant_id=tenant)
+    return found[-1 if newest else 0].lease
 
 
 async def _invoices(stage: Stage, who: str, period: str) -> list[Invoice]:

@@ -3,8 +3,8 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,6 +25,7 @@ from services.scheduler.schema import WAKE_CHANNEL as SCHEDULES_CHANNEL
 from services.scheduler.store import SchedulerStore, ZoneStore
 from shared.clock import SharedClock
 from shared.hosting import open_transactions, spare_the_collector
+from shared.link_keys import VARIABLE
 from shared.messaging.transaction import Transactions
 from shared.settings import ServiceSettings
 
@@ -34,6 +35,9 @@ claim of a process that died, the pause of something that failed."""
 
 CREEP: Final = timedelta(seconds=20)
 """By how much the clock moves then, each second."""
+
+LINK_KEY: Final = "a-key-of-simulations-which-sign-nothing-real"
+"""What signing links are made with meanwhile, by leasing and notifications alike."""
 
 BELLS: Final[Mapping[str, str]] = {
     "scheduler": SCHEDULES_CHANNEL,
@@ -86,6 +90,7 @@ async def stage(clock: SharedClock, path: Path, log: Path, apart: Sequence[str] 
     """Host every service on a clock until the block ends, those of `apart` in processes of their own."""
     tap = Tap(SystemSettings().rabbitmq_url.get_secret_value())
     async with AsyncExitStack() as stack:
+        stack.enter_context(_environment(VARIABLE, LINK_KEY))
         transactions, databases = {}, {}
         for name in service_names():
             settings = app_module(name).Settings()
@@ -103,6 +108,19 @@ async def stage(clock: SharedClock, path: Path, log: Path, apart: Sequence[str] 
         for name in apart:
             await stack.enter_async_context(_a_process(name, path, log))
         yield Stage(clock, transactions, databases, Watch(tap, databases, _busy(clock)))
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    """A setting for all services, here and in processes of their own, until the block ends."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        os.environ.pop(name)
+        if before is not None:
+            os.environ[name] = before
 
 
 def _settings_of(name: str) -> ServiceSettings:
@@ -139,7 +157,7 @@ async def _keep_running(service: str, clock: Path, log: Path) -> None:
     while True:
         with log.open("ab") as out:
             process = await asyncio.create_subprocess_exec(
-                *command, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=out
+                *command, env=environment, stdin=asyncio.subprocess.PIPE, stdout=out, stderr=out
             )
         try:
             await process.wait()
