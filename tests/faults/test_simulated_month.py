@@ -7,7 +7,7 @@ import pytest
 from propman.dev import ServerUrls
 from tests.flows.simulations import a_simulation
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 
 JANUARY = ("--months", "1", "--until", "2024-01-24")
 

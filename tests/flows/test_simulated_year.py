@@ -17,7 +17,7 @@ import pytest
 from propman.dev import ServerUrls
 from tests.flows.simulations import Simulation, a_simulation
 
-pytestmark = pytest.mark.timeout(600)  # the first test waits for the year
+pytestmark = pytest.mark.timeout(1800)  # the first test waits for the year
 
 Lines = list[tuple[date, int, int]]
 """Date, charge, payment."""
