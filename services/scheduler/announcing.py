@@ -4,7 +4,7 @@ The occurrence's id is derived from what it stands for and is the id of its trig
 trigger that is sent twice is one message to every consumer.
 """
 
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
@@ -12,6 +12,7 @@ from uuid import UUID
 from services.scheduler.domain.catch_up import Announced
 from services.scheduler.domain.decisions import Decision, LeftOut, Reason
 from services.scheduler.domain.occurrences import Occurrence, Origin
+from services.scheduler.domain.rules import Rules
 from services.scheduler.domain.schedules import Schedule
 from services.scheduler.store import SchedulerStore
 from services.scheduler.triggers import announcement
@@ -49,12 +50,23 @@ def due_occurrence(schedule: Schedule, item: Announced, *, at: datetime) -> Occu
         coalesced_from=item.coalesced_from,
         created_at=at,
         announced_at=at,
-        deadline_at=_deadline(schedule, at),
+        **asdict(deadlines(schedule.rules, at)),
     )
 
 
-def _deadline(schedule: Schedule, at: datetime) -> datetime | None:
-    return None if schedule.rules.run_timeout is None else at + schedule.rules.run_timeout
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """By when a run that is announced has to have begun, and to have ended."""
+
+    start_by: datetime | None
+    deadline_at: datetime | None
+
+
+def deadlines(rules: Rules, at: datetime) -> Deadlines:
+    """The deadlines of a run that is announced at a moment."""
+    return Deadlines(
+        *(None if length is None else at + length for length in (rules.start_deadline, rules.run_timeout))
+    )
 
 
 def local_text(moment: datetime, time_zone: str) -> str:
@@ -75,7 +87,9 @@ async def announce(tx: Tx, occurrence: Occurrence) -> bool:
 
 async def announce_queued(tx: Tx, schedule: Schedule, occurrence: Occurrence) -> None:
     """Announce a run that has waited for the end of another one."""
-    await SchedulerStore(tx.connection).start_queued(occurrence.id, tx.at, _deadline(schedule, tx.at))
+    await SchedulerStore(tx.connection).start_queued(
+        occurrence.id, tx.at, **asdict(deadlines(schedule.rules, tx.at))
+    )
     tx.emit(announcement(occurrence), message_id=occurrence.id, cause=command_envelope(CAUSE, occurrence.id))
 
 
@@ -90,7 +104,7 @@ async def carry_out(
         await announce(tx, due_occurrence(schedule, item, at=tx.at))
     if decision.queue is not None:
         waiting = due_occurrence(schedule, decision.queue, at=tx.at)
-        waiting = replace(waiting, state="queued", announced_at=None, deadline_at=None)
+        waiting = replace(waiting, state="queued", announced_at=None, start_by=None, deadline_at=None)
         await store.add_occurrence(waiting, scheduled_local=local_text(waiting.scheduled_for, waiting.zone))
 
 
@@ -103,6 +117,7 @@ def _unannounced(schedule: Schedule, item: LeftOut, *, at: datetime, because: Re
         expected=(),
         coalesced=item.count,
         announced_at=None,
+        start_by=None,
         deadline_at=None,
         finished_at=at,
     )

@@ -5,12 +5,12 @@ from typing import Final
 import structlog
 
 from services.scheduler.domain.occurrences import Report, outcome_of
-from services.scheduler.store import SchedulerStore, ZoneStore
+from services.scheduler.store import SchedulerStore, StartStore, ZoneStore
 from services.scheduler.store.cleaning import SWEEPS
 from shared.cleaning import cleaning_router
 from shared.clock import UnknownZone, zone
 from shared.contracts.leasing import PropertyChanged, PropertyFact, PropertyRegistered
-from shared.contracts.scheduler import CleanUp, TriggerOutcome
+from shared.contracts.scheduler import CleanUp, TriggerOutcome, TriggerStarted
 from shared.messaging.router import Router
 from shared.messaging.transaction import Tx
 
@@ -41,9 +41,18 @@ async def record_outcome(outcome: TriggerOutcome, tx: Tx) -> None:
         parts=outcome.parts,
     )
     await store.record_report(outcome.occurrence_id, report, now=tx.at)
+    await StartStore(tx.connection).record_start(
+        outcome.occurrence_id, outcome.finished_at
+    )  # it may not have said so before
     occurrence = await store.occurrence(outcome.occurrence_id)
     if occurrence is not None:
         await store.settle(occurrence.id, *outcome_of(occurrence))
+
+
+@router.on(TriggerStarted)
+async def record_start(started: TriggerStarted, tx: Tx) -> None:
+    """Keep when the first consumer took up an occurrence; one that is not known any more needs none."""
+    await StartStore(tx.connection).record_start(started.occurrence_id, started.started_at)
 
 
 @router.on(PropertyRegistered, PropertyChanged)

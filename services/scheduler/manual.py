@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from services.scheduler.announcing import announce, occurrence_id
+from services.scheduler.announcing import announce, deadlines, occurrence_id
 from services.scheduler.domain.occurrences import UNNAMED, Occurrence
+from services.scheduler.domain.rules import Rules
 from services.scheduler.domain.schedules import Schedule
 from services.scheduler.store import SchedulerStore
 from services.scheduler.triggers import (
@@ -80,9 +81,7 @@ async def run_now(  # noqa: PLR0913 - each says another thing about the run, all
         raise KeyTaken(f"Keys that begin with {UNNAMED!r} are those of runs without one; choose another")
     store = SchedulerStore(tx.connection)
     source = await _source(store, schedule_key)
-    deadline = None
-    if source.schedule is not None and source.schedule.rules.run_timeout is not None:
-        deadline = tx.at + source.schedule.rules.run_timeout
+    rules = source.schedule.rules if source.schedule else Rules(run_timeout=None)
     wanted = checked_payload(
         trigger_named(source.trigger),
         {**(source.schedule.payload if source.schedule else {}), **(payload or {})},
@@ -105,7 +104,7 @@ async def run_now(  # noqa: PLR0913 - each says another thing about the run, all
         reason=reason,
         created_at=tx.at,
         announced_at=tx.at,
-        deadline_at=deadline,
+        **asdict(deadlines(rules, tx.at)),
     )
     identity = occurrence_id(source.identity, place, occurrence.scheduled_for, "manual", occurrence.seq)
     occurrence = replace(occurrence, id=identity)

@@ -79,7 +79,7 @@ def flag_of(schedule: Schedule, last: Occurrence | None, now: datetime) -> str |
         return "is due and nobody announces it"
     if last is not None and last.state in {"failed", "partial", "timed_out"}:
         return outcome_words(last)
-    if last is not None and last.undelivered is not None:
+    if last is not None and (last.undelivered is not None or (last.state == "waiting" and last.unstarted)):
         return outcome_words(last)
     if last is not None and last.state == "waiting" and now - last.created_at > PATIENCE:
         return f"no answer from {', '.join(last.unanswered) or 'its consumers'}"

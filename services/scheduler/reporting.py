@@ -47,7 +47,8 @@ def outcome_words(occurrence: Occurrence | None) -> str:
         return f"{occurrence.state} ({occurrence.reason}){several}"
     if occurrence.state in _WORDS:
         counts = _counts(occurrence.reports)
-        return f"{_WORDS[occurrence.state]}{counts and f': {counts}'}"
+        late = ", started late" if occurrence.unstarted else ""
+        return f"{_WORDS[occurrence.state]}{late}{counts and f': {counts}'}"
     return _open_words(occurrence)
 
 
@@ -58,6 +59,10 @@ def _open_words(occurrence: Occurrence) -> str:
     if occurrence.undelivered is not None:
         return f"not delivered: {occurrence.undelivered}"
     whom = ", ".join(occurrence.unanswered) or "its consumers"
+    if occurrence.unstarted and occurrence.started_at is None:
+        whom += ", never started" if occurrence.state == "timed_out" else ", not started in time"
+    elif occurrence.unstarted:
+        whom += ", started late"
     return f"timed out: nothing from {whom}" if occurrence.state == "timed_out" else f"waiting for {whom}"
 
 

@@ -62,6 +62,8 @@ def rules_in_words(rules: Rules) -> dict[str, str]:
         "overlap": _OVERLAP_WORDS[rules.overlap],
         "run timeout": duration_text(rules.run_timeout) if rules.run_timeout else "none",
     }
+    if rules.start_deadline:
+        words["start deadline"] = duration_text(rules.start_deadline)
     if rules.excluded or rules.exclude_weekends:
         days = [day.isoformat() for day in rules.excluded] + ["weekends"] * rules.exclude_weekends
         then = "left out" if rules.on_excluded == "skip" else "moved to the next business day"
@@ -136,6 +138,7 @@ READERS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "catch-up-max": ("catch_up_max", _positive),
     "grace": ("grace", parse_duration),
     "overlap": ("overlap", _choice(*get_args(Overlapping))),
+    "start-deadline": ("start_deadline", _optional(_positive_duration)),
     "run-timeout": ("run_timeout", _optional(_positive_duration)),
     "jitter": ("jitter", parse_duration),
     "start-at": ("start_at", _optional(_instant)),

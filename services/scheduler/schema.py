@@ -49,6 +49,7 @@ schedules: Final = sa.Table(
     sa.Column("grace", sa.Interval, nullable=False, server_default="60 seconds"),
     sa.Column("overlap", sa.Text, nullable=False, server_default="skip"),
     sa.Column("run_timeout", sa.Interval, server_default="1 hour"),
+    sa.Column("start_deadline", sa.Interval),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
 )
@@ -105,6 +106,9 @@ occurrences: Final = sa.Table(
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("announced_at", sa.DateTime(timezone=True)),
     sa.Column("deadline_at", sa.DateTime(timezone=True)),
+    sa.Column("start_by", sa.DateTime(timezone=True)),
+    sa.Column("started_at", sa.DateTime(timezone=True)),
+    sa.Column("unstarted", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("finished_at", sa.DateTime(timezone=True)),
 )
 

@@ -15,7 +15,7 @@ from services.scheduler.domain.decisions import Decision, decide
 from services.scheduler.domain.schedules import Schedule, retry_delay
 from services.scheduler.following import align, parts_of, put_together
 from services.scheduler.schema import WAKE_CHANNEL
-from services.scheduler.store import SchedulerStore
+from services.scheduler.store import SchedulerStore, StartStore
 from services.scheduler.timetables import runs_next_at, timetable_of
 from shared.identity import new_id
 from shared.messaging.errors import ErrorKind, classify, describe
@@ -53,6 +53,14 @@ async def follow_zones(tx: Tx) -> Schedule | None:
     """Give a schedule that follows the properties its place in a zone that is new, or that nobody is in."""
     store = SchedulerStore(tx.connection)
     return await _alone(tx, store, await store.lock_next_astray(tx.at), _follow)
+
+
+async def mark_unstarted(tx: Tx) -> Sequence[str]:
+    """Mark runs that no consumer has begun by their start deadline; they may still begin, late."""
+    keys = await StartStore(tx.connection).mark_unstarted(tx.at)
+    for key in keys:
+        log.warning("run_not_started", key=key)
+    return keys
 
 
 async def give_up_overdue(tx: Tx) -> Sequence[str]:
@@ -150,6 +158,7 @@ async def _follow(tx: Tx, store: SchedulerStore, schedule: Schedule) -> None:
 STEPS: Final[tuple[Callable[[Tx], Awaitable[object]], ...]] = (
     fire_next,
     follow_zones,
+    mark_unstarted,
     give_up_overdue,
     release_next,
     resume_next,

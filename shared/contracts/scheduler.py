@@ -78,6 +78,16 @@ class SigningLinkExpiryDue(Trigger, subject="occurrence_id"):
     """Also those that were issued so many days ago or earlier; one that has run out stays so."""
 
 
+class TriggerStarted(Fact, subject="occurrence_id"):
+    """A consumer has taken up the work of a trigger; what is done at once only says its outcome."""
+
+    occurrence_id: UUID
+    trigger: str
+    """The trigger's topic."""
+    consumer: str
+    started_at: Instant
+
+
 class TriggerOutcome(Fact, subject="occurrence_id"):
     """What a consumer did with a trigger: said once when all of its work is done."""
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from services.billing.store import RunStore
 from services.billing.store.runs import MOST_PROBLEMS, Run
 from shared.contracts.base import Command, Trigger
-from shared.contracts.scheduler import TriggerOutcome
+from shared.contracts.scheduler import TriggerOutcome, TriggerStarted
 from shared.messaging.transaction import Tx
 
 T = TypeVar("T")
@@ -58,6 +58,11 @@ async def fan_out(
     tx.emit(*given)
     if run.finished:
         tx.emit(_outcome(run, tx.at))
+    else:
+        started = TriggerStarted(
+            occurrence_id=run.run_id, trigger=run.trigger, consumer="billing", started_at=tx.at
+        )
+        tx.emit(started)
 
 
 async def finish_chunk(tx: Tx, run_id: UUID, *, created: int, skipped: int, problems: Sequence[str]) -> None:

@@ -68,6 +68,12 @@ class Occurrence:
     requested_by: str | None = None
     deadline_at: datetime | None = None
     """When a run without an outcome is given up."""
+    start_by: datetime | None = None
+    """By when some consumer has to have begun."""
+    started_at: datetime | None = None
+    """When the first consumer said that it had begun, or was done."""
+    unstarted: bool = False
+    """Nobody had begun in time."""
     announced_at: datetime | None = None
     undelivered: str | None = None
     """Why the broker did not take its trigger; None where it has, or nobody has tried yet."""

@@ -37,6 +37,8 @@ class Rules:
     grace: timedelta = ON_TIME
     overlap: Overlapping = "skip"
     run_timeout: timedelta | None = RUN_TIMEOUT
+    start_deadline: timedelta | None = None
+    """By then some consumer has to have begun: a run that nobody takes up is told by it."""
 
     @property
     def catching_up(self) -> CatchUpRules:
@@ -50,6 +52,8 @@ class Rules:
             found.append("it would end before it begins")
         if self.overlap != "allow" and self.run_timeout is None:
             found.append(f"overlap {self.overlap} needs a run timeout: one hung run would stop it for ever")
+        if self.start_deadline and self.run_timeout and self.start_deadline > self.run_timeout:
+            found.append("it would be given up before it had to start")
         if self.on_excluded != "skip" and not (self.excluded or self.exclude_weekends):
             found.append("there is no excluded day to move from")
         return found

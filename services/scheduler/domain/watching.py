@@ -115,6 +115,11 @@ def _answering(watched: Watched, now: datetime, deaf: Collection[Deaf]) -> _Foun
         item, consumers = lost[-1]
         yield "not_started", f"{', '.join(consumers)} takes nothing, occurrence {item.id}"
         return
+    unstarted = [item for item in waiting if item.unstarted and item.started_at is None]
+    if unstarted:
+        item = unstarted[-1]
+        yield "not_started", f"{', '.join(item.unanswered)} has not begun in time, occurrence {item.id}"
+        return
     late = [item for item in waiting if item.expected and now > _deadline(item, now)]
     newest = watched.history[0] if watched.history else None
     if newest is not None and newest.state == "timed_out":

@@ -15,6 +15,7 @@ from services.scheduler.domain.occurrences import Occurrence, Report, State
 from services.scheduler.domain.rules import Rules
 from services.scheduler.domain.schedules import PROPERTY_ZONE, Schedule
 from services.scheduler.schema import forgotten, occurrence_outcomes, occurrences, schedules
+from services.scheduler.store.starts import NOT_BEGUN
 from services.scheduler.store.zones import astray
 from shared.messaging.tables import outbox
 
@@ -100,7 +101,8 @@ class SchedulerStore:
         due = sa.select(sa.func.min(sa.func.greatest(_FIRES_AT, schedules.c.retry_at))).where(_RUNNING)
         resumed = sa.select(sa.func.min(schedules.c.paused_until)).where(schedules.c.state == "paused")
         given_up = sa.select(sa.func.min(occurrences.c.deadline_at)).where(occurrences.c.state == "waiting")
-        parts = (part.scalar_subquery() for part in (due, resumed, given_up))
+        begun_by = sa.select(sa.func.min(occurrences.c.start_by)).where(*NOT_BEGUN)
+        parts = (part.scalar_subquery() for part in (due, resumed, given_up, begun_by))
         moment: datetime | None = await self._connection.scalar(sa.select(sa.func.least(*parts)))
         return moment
 
@@ -152,8 +154,7 @@ class SchedulerStore:
             mine = mine.where(occurrences.c.zone == zone)
         is_open = mine.where(*_under_way(now)).exists()
         has_queued = mine.where(occurrences.c.state == "queued").exists()
-        row = (await self._connection.execute(sa.select(is_open, has_queued))).one()
-        return Slot(*row)
+        return Slot(*(await self._connection.execute(sa.select(is_open, has_queued))).one())
 
     async def queued(self, schedule_id: UUID) -> list[Occurrence]:
         """The runs of a schedule that wait for the end of another one, at most one in each zone."""
@@ -162,11 +163,13 @@ class SchedulerStore:
         )
         return await self._with_reports((await self._connection.execute(query)).all())
 
-    async def start_queued(self, occurrence_id: UUID, now: datetime, deadline_at: datetime | None) -> None:
+    async def start_queued(
+        self, occurrence_id: UUID, now: datetime, *, start_by: datetime | None, deadline_at: datetime | None
+    ) -> None:
         """A run that waited is announced."""
         statement = sa.update(occurrences).where(occurrences.c.id == occurrence_id)
         await self._connection.execute(
-            statement.values(state="waiting", announced_at=now, deadline_at=deadline_at)
+            statement.values(state="waiting", announced_at=now, start_by=start_by, deadline_at=deadline_at)
         )
 
     async def drop_queued(

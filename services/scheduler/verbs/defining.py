@@ -88,6 +88,7 @@ async def add(
       catch-up-window   how far back: 31d; catch-up-max: how many `all` announces
       grace             so late is on time: 60s
       overlap           skip, queue_one or allow, while a run has no outcome
+      start-deadline    by then a consumer has to have begun: 5m, or none
       run-timeout       after so long without an outcome a run is given up: 1h, or none
       exclude           2026-12-25,2027-01-01; exclude-weekends: yes or no
       on-excluded       skip or next_business_day

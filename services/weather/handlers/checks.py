@@ -6,7 +6,7 @@ from typing import Final
 from services.weather.store.answers import KEPT, AnswerStore
 from services.weather.store.checks import Check, CheckStore, Run
 from services.weather.store.places import Location, PlaceStore
-from shared.contracts.scheduler import TriggerOutcome, WeatherCheckDue
+from shared.contracts.scheduler import TriggerOutcome, TriggerStarted, WeatherCheckDue
 from shared.messaging.router import Router
 from shared.messaging.transaction import Tx
 
@@ -38,6 +38,11 @@ async def request_checks(due: WeatherCheckDue, tx: Tx) -> None:
     run = await store.set_expected(run.run_id, queued, skipped + len(places) - queued, finished)
     if run.finished:
         tx.emit(outcome_of(run, tx))
+    else:
+        started = TriggerStarted(
+            occurrence_id=run.run_id, trigger=run.trigger, consumer="weather", started_at=tx.at
+        )
+        tx.emit(started)
 
 
 async def places_to_ask(tx: Tx, due: WeatherCheckDue) -> list[Location]:
