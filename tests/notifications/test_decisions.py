@@ -56,6 +56,32 @@ def test_every_no_has_its_reason(
     assert decided(telling, contact, Channel.SMS) == (state, reason)
 
 
+ADVICE = replace(STORM, template="weather_updated", criticality=Criticality.NORMAL)
+
+
+@pytest.mark.parametrize(
+    ("telling", "channel", "waits"),
+    [
+        (ADVICE, Channel.SMS, True),
+        (ADVICE, Channel.EMAIL, True),
+        (ADVICE, Channel.IN_APP, False),
+        (replace(ADVICE, is_due=True), Channel.SMS, False),
+        (replace(ADVICE, criticality=Criticality.WARNING), Channel.SMS, False),
+        (replace(ADVICE, criticality=Criticality.EMERGENCY), Channel.SMS, False),
+        (replace(ADVICE, expires_at=NOON + timedelta(minutes=30)), Channel.SMS, False),
+        (replace(ADVICE, expires_at=NOON + timedelta(minutes=31)), Channel.SMS, True),
+    ],
+)
+def test_who_was_just_told_is_left_alone_but_for_warnings_and_what_would_be_useless_then(
+    telling: Telling, channel: Channel, waits: bool
+) -> None:
+    rests_until = NOON + timedelta(minutes=30)
+
+    beginning = decide(replace(telling, rests_until=rests_until), ANN, channel, NOON, [NEW_YORK])
+
+    assert (beginning.not_before, beginning.reason) == ((rests_until, "cooldown") if waits else (None, None))
+
+
 def test_the_reasons_come_in_one_order() -> None:
     everything = replace(
         ANN, phone=None, preferred="email", suppressed=(STOP,), preferences={("*", "sms"): False}

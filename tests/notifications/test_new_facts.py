@@ -472,7 +472,7 @@ async def send_texts(office: Office, count: int) -> None:
             "update deliveries set next_attempt_at = now() where state = 'queued'"
         )
         await tx.connection.exec_driver_sql(
-            "insert into quiet_hours select tenant_id, 'sms', '00:00', '00:00', now() from contacts"
+            "insert into quiet_hours select tenant_id, 'sms', '00:00', '00:00', now() from contacts on conflict do nothing"
         )
     async with TextProvider() as provider:
         texts = Texts(office, provider)
@@ -511,6 +511,20 @@ async def test_of_two_updates_that_wait_the_newer_one_is_sent(office: Office, or
 
     told = dict(zip(order, await states(office, "weather_updated", "sms"), strict=True))
     assert told == {2: ("canceled", "alert_updated"), 3: ("sent", None)}
+
+
+async def test_of_the_updates_of_half_an_hour_the_last_one_is_sent(office: Office) -> None:
+    _, place = await at_home(office, time_zone="UTC", channel="sms")
+    raised = an_alert(WeatherAlertRaised, place, level="advisory")
+    await office.hear(raised)
+    await send_texts(office, 1)
+
+    await office.hear(*(an_update(raised, revision, level="advisory") for revision in (2, 3)))
+    at_once = await states(office, "weather_updated", "sms")
+    await send_texts(office, 2)
+
+    assert at_once == [("queued", "cooldown")] * 2
+    assert await states(office, "weather_updated", "sms") == [("canceled", "alert_updated"), ("sent", None)]
 
 
 async def test_an_update_that_is_only_counted_silences_no_warning_that_waits(office: Office) -> None:

@@ -28,6 +28,7 @@ CATEGORY_OFF: Final = "category_off"
 CHANNEL_OFF: Final = "channel_off"
 QUIET: Final = "quiet_hours"
 HELD: Final = "digest"
+COOLDOWN: Final = "cooldown"
 EXPIRED: Final = "expired"
 EXPIRED_IN_QUIET: Final = "expired_in_quiet_hours"
 
@@ -56,6 +57,8 @@ class Telling:
     """When it is of no use any more."""
     untrue: str | None = None
     """Why it is not true any more, such as `invoice_paid`."""
+    rests_until: datetime | None = None
+    """The person has just been told of the same thing, and is left alone about it until then."""
     is_due: bool = False
     """It has waited for its digest already."""
 
@@ -208,9 +211,8 @@ def _when(
     zones: Sequence[tzinfo],
     address: str | None,
 ) -> Beginning:
-    """At once, when others may have come for the same digest, or when the quiet hours are over."""
-    waits = channel in DIGESTED and not telling.is_due
-    ready = at + kind_of(telling.template).hold if waits else at
+    """At once, when others may have come for the same digest, or when it is not too soon and not quiet."""
+    ready, reason = _ready(telling, channel, at)
     window = contact.quiet.get(channel, DEFAULTS.get(channel))
     opens = ready
     if window is not None and zones and telling.criticality is not Criticality.EMERGENCY:
@@ -221,4 +223,16 @@ def _when(
         opens = at  # to wait would make the warning useless
     if opens <= at:
         return Beginning(State.QUEUED, address)
-    return Beginning(State.QUEUED, address, QUIET if opens > ready else HELD, not_before=opens)
+    return Beginning(State.QUEUED, address, QUIET if opens > ready else reason, not_before=opens)
+
+
+def _ready(telling: Telling, channel: Channel, at: datetime) -> tuple[datetime, str]:
+    """When it may go out as far as others of its kind are concerned; it never rests until it is useless."""
+    if channel not in DIGESTED or telling.is_due:
+        return at, HELD
+    ready, rests_until = at + kind_of(telling.template).hold, telling.rests_until
+    if telling.criticality is not Criticality.NORMAL or rests_until is None or rests_until <= ready:
+        return ready, HELD
+    if telling.expires_at is not None and rests_until >= telling.expires_at:
+        return ready, HELD
+    return rests_until, COOLDOWN

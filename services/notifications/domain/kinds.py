@@ -51,6 +51,9 @@ class Kind:
     premise: Premise | None = None
     hold: timedelta = timedelta(0)
     """How long an e-mail or a text waits for others of its kind to the same person, to be one digest."""
+    cooldown: timedelta = timedelta(0)
+    """How long somebody is left alone about one thing once they were told of it by e-mail or text: what comes
+    meanwhile waits, and only the newest of it goes out. A warning never waits for it."""
     unsubscribable: bool = False
     """Carries List-Unsubscribe (RFC 8058)."""
     fails_over: bool = True
@@ -62,6 +65,9 @@ class Kind:
 _BILLING: Final = Category.BILLING
 DIGEST_WINDOW: Final = timedelta(seconds=15)
 """One run says what it has to say within seconds; nobody waits longer for news that comes alone."""
+
+WEATHER_COOLDOWN: Final = timedelta(minutes=30)
+"""An advisory that is worded anew every few minutes is one message and its last word."""
 
 KINDS: Final[Mapping[str, Kind]] = {
     "invoice": Kind(_BILLING, mandatory=True),
@@ -77,7 +83,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         Category.REMINDER, premise=Premise.INVOICE_OPEN, hold=DIGEST_WINDOW, unsubscribable=True
     ),
     "weather_raised": Kind(Category.WEATHER, premise=Premise.ALERT_ACTIVE),
-    "weather_updated": Kind(Category.WEATHER, premise=Premise.ALERT_ACTIVE),
+    "weather_updated": Kind(Category.WEATHER, premise=Premise.ALERT_ACTIVE, cooldown=WEATHER_COOLDOWN),
     "weather_cleared": Kind(Category.WEATHER),
     "work_order_opened": Kind(Category.MAINTENANCE, premise=Premise.WORK_ORDER_AS_SAID),
     # Whoever lets somebody in has to know when, and that nobody comes after all.

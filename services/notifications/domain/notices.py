@@ -50,11 +50,15 @@ class Notice:
     """When it is of no use any more."""
     untrue: str | None = None
     """Why it is not true any more, though it was when it was said."""
+    rests_until: datetime | None = None
+    """Until when its recipient is left alone about this thing."""
 
     @property
     def telling(self) -> Telling:
         """What of it the decision cares for."""
-        return Telling(self.template, self.category, self.criticality, self.expires_at, self.untrue)
+        return Telling(
+            self.template, self.category, self.criticality, self.expires_at, self.untrue, self.rests_until
+        )
 
 
 @dataclass(frozen=True, slots=True)

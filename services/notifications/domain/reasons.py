@@ -12,6 +12,7 @@ WORDS: Final[Mapping[str, str]] = {
     "category_off": "this person switched this kind of message off",
     "channel_off": "this person switched this channel off",
     "quiet_hours": "it waits for the end of the quiet hours where the person or the property is",
+    "cooldown": "this person was just told of the same thing; the newest word of it goes out a little later",
     "digest": "it waits, or went out, together with others of its kind",
     "expired": "it had become useless before it could be sent",
     "expired_in_quiet_hours": "it would have been useless by the end of the quiet hours",

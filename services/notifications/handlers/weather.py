@@ -101,9 +101,11 @@ async def _tell(
     standing = await premises.standing(tx.connection, [fact.incident_id])
     reason = untrue(template, json.loads(context), standing, None)
     cleared = template == "weather_cleared"
+    kind = kind_of(template)
+    heard = await notices.last_told_of_alert(tx.connection, fact.incident_id) if kind.cooldown else {}
     told = [
         Notice(
-            category=kind_of(template).category,
+            category=kind.category,
             template=template,
             dedup_key=dedup_key(f"{template}.{fact.incident_id}", subject, resident.tenant_id),
             source_message_id=tx.cause.message_id,
@@ -114,6 +116,7 @@ async def _tell(
             criticality=Criticality.NORMAL if cleared else URGENCY[fact.level],
             expires_at=None if cleared else fact.ends_at,
             untrue=reason,
+            rests_until=heard[person] + kind.cooldown if (person := resident.tenant_id) in heard else None,
         )
         for resident in residents
     ]

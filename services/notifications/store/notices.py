@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notifications.domain.attempts import begins_at, ends_at
+from services.notifications.domain.decisions import DIGESTED
 from services.notifications.domain.deliveries import Beginning, Channel, State
 from services.notifications.domain.notices import Notice
 from services.notifications.schema import deliveries, notifications
@@ -128,14 +129,28 @@ async def goes_by_another(connection: AsyncConnection, notification_id: UUID, ch
 
 async def told_of_alert(connection: AsyncConnection, incident_id: UUID) -> set[UUID]:
     """Who was warned of an incident by any channel; what still waits, or was withheld, warned nobody."""
+    query = _told_of(incident_id).with_only_columns(notifications.c.tenant_id).distinct()
+    return {person for person in await connection.scalars(query) if person is not None}
+
+
+async def last_told_of_alert(connection: AsyncConnection, incident_id: UUID) -> dict[UUID, datetime]:
+    """When each was last told of an incident by something that disturbs them: an e-mail or a text."""
+    query = (
+        _told_of(incident_id)
+        .with_only_columns(notifications.c.tenant_id, sa.func.max(deliveries.c.sent_at))
+        .where(deliveries.c.channel.in_(DIGESTED), deliveries.c.sent_at.is_not(None))
+        .group_by(notifications.c.tenant_id)
+    )
+    return {person: at for person, at in await connection.execute(query) if person is not None}
+
+
+def _told_of(incident_id: UUID) -> sa.Select[Any]:
     keys = [f"{template}.{incident_id}:" for template in ("weather_raised", "weather_updated")]
     warned = [
         sa.and_(notifications.c.dedup_key > key, notifications.c.dedup_key < f"{key[:-1]};") for key in keys
     ]
-    query = (
-        sa.select(notifications.c.tenant_id)
-        .distinct()
+    return (
+        sa.select(notifications)
         .join(deliveries, deliveries.c.notification_id == notifications.c.id)
         .where(sa.or_(*warned), deliveries.c.state.in_(["sent", "delivered"]))
     )
-    return {person for person in await connection.scalars(query) if person is not None}
