@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,9 +13,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.backfilling import instants_between
+from services.scheduler.domain.alerts import Finding
 from services.scheduler.domain.occurrences import Occurrence
 from services.scheduler.handlers import record_outcome, router
 from services.scheduler.manual import KeyTaken, run_now
+from services.scheduler.store.alerts import AlertStore
 from services.scheduler.store.cleaning import SWEEPS
 from shared.cleaning import cleaning_router
 from shared.contracts.scheduler import CleanUp, MonthlyBillingDue, TriggerOutcome
@@ -138,7 +141,7 @@ async def test_failures_only_leaves_everything_else(
 
     outcome, _ = await clean(scheduler.transactions, router, LATER, failures_only=True)
 
-    assert outcome.parts.keys() == {"dead letters", "occurrences"}
+    assert outcome.parts.keys() == {"dead letters", "occurrences", "alerts"}
     assert (outcome.counts["removed"], await count_rows(scheduler.transactions, dead_letters)) == (1, 0)
 
 
@@ -278,9 +281,23 @@ async def test_the_command_fails_by_naming_who_did_not_answer(
     scheduler: Scheduler, databases: TestDatabases
 ) -> None:
     shell = Shell(await databases.url("scheduler"))
-    command = shell.run("scheduler", "cleanup-old-tasks", "--timeout", "0.5", "--json", exit_code=1)
+    command = shell.run("scheduler", "cleanup-old-tasks", "--timeout", "3", "--json", exit_code=1)
 
     (out, err), _ = await asyncio.gather(command, answer_all(scheduler, SERVICES[:-1]))
 
     assert "No outcome from weather" in err
     assert json.loads(out)["reports"][0]["parts"]["inbox"] == {"examined": 10, "removed": 10, "kept": 0}
+
+
+async def test_alerts_that_are_over_go_and_open_ones_stay(
+    scheduler: Scheduler, connection: AsyncConnection
+) -> None:
+    store = AlertStore(connection)
+    over, still = await store.add([Finding("failed", about, "no") for about in ("rent", "fees")], START)
+    await store.save([replace(over, state="resolved", resolved_at=START)])
+    scheduler.clock.moment = LATER
+
+    outcome, _ = await clean(scheduler.transactions, router, LATER)
+
+    assert outcome.parts["alerts"] == {"examined": 2, "removed": 1, "kept": 1}
+    assert [alert.id for alert in await store.newest(also_resolved=True, limit=9)] == [still.id]
