@@ -55,12 +55,19 @@ def test_a_one_time_charge_is_billed_whole_in_the_period_of_its_day_alone() -> N
     assert due_in(terms, *months_of(2024, 2025, 2026)) == [(date(2025, 3, 31), 6_200)]
 
 
-def test_a_one_time_charge_of_before_the_lease_is_billed_with_its_first_period() -> None:
-    charge = Charge("application", "Application fee", 5_000, "once", date(2024, 11, 20))
-    terms = rent_terms(starts_on=date(2025, 1, 15), charges=(charge,))
+@pytest.mark.parametrize("day", [date(2024, 11, 20), date(2025, 1, 14), date(2025, 6, 11)])
+def test_a_one_time_charge_of_outside_the_lease_is_never_billed(day: date) -> None:
+    charge = Charge("application", "Application fee", 5_000, "once", day)
+    terms = rent_terms(starts_on=date(2025, 1, 15), ends_on=date(2025, 6, 10), charges=(charge,))
 
-    assert due_in(terms, *months_of(2024, 2025)) == [(date(2024, 11, 20), 5_000)]
-    assert lines_of(terms, "2025-01")[1].description == "Application fee"
+    assert due_in(terms, *months_of(2024, 2025)) == []
+
+
+def test_a_quarterly_charge_that_counts_from_before_the_lease_is_billed_from_its_start_on() -> None:
+    charge = Charge("pest", "Pest control", 5_000, "quarterly", date(2024, 10, 5))
+    terms = rent_terms(starts_on=date(2025, 1, 15), ends_on=date(2025, 7, 4), charges=(charge,))
+
+    assert due_in(terms, *months_of(2024, 2025)) == [(date(2025, 4, 5), 5_000)]
 
 
 def test_a_quarterly_charge_of_the_31st_is_clamped_and_returns_to_its_day() -> None:

@@ -176,12 +176,15 @@ async def test_a_person_places_lists_and_ends_a_hold(desk: Desk) -> None:
         "Kim",
     )
 
+    dry = await desk.do("holds", "place", "--lease", lease, *words, "--dry-run")
+    untouched = await count_rows(desk.ledger.transactions, holds)
     placed = await desk.run("holds", "place", "--lease", lease, *words, "--json")
     again = await desk.do("holds", "place", "--lease", lease, *words)
     listed = await desk.do("holds", "list", "--json")
     ended = await desk.do("holds", "end", placed.json["hold_id"], "--on", "2025-04-05")
 
-    assert [ran.code for ran in (placed, again, listed, ended)] == [0, 0, 0, 0]
+    assert [ran.code for ran in (dry, placed, again, listed, ended)] == [0] * 5
+    assert ("would be held" in dry.err, untouched) == (True, 0)
     assert "Already held" in again.err
     [item] = listed.json
     assert (item["kind"], item["scope"], item["placed_by"], item["ends_on"]) == (

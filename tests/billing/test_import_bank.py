@@ -30,16 +30,16 @@ class Bank:
 
     def __init__(self, desk: Desk, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.desk = desk
-        self._file = folder / "statement.csv"
+        self.file = folder / "statement.csv"
         self._capsys = capsys
 
     async def take(self, *rows: str, header: str = HEADER, **options: Any) -> dict[str, Any]:
         """Import these rows; the document that the command prints, also where it fails in the end."""
-        self._file.write_text(header + "".join(f"{row}\n" for row in rows), encoding="utf-8")
+        self.file.write_text(header + "".join(f"{row}\n" for row in rows), encoding="utf-8")
         self._capsys.readouterr()
         try:
             with audience(machine=True):
-                await import_bank(self._file, **({"by": "ann"} | options))
+                await import_bank(self.file, **({"by": "ann"} | options))
         except CommandError as error:
             if isinstance(error, UsageProblem):
                 raise
@@ -125,6 +125,18 @@ async def test_one_bad_line_keeps_all_others_from_being_booked(bank: Bank) -> No
     assert [(line["line"], line["outcome"]) for line in done["lines"]] == [(2, "booked"), (3, "refused")]
     assert done["kept"] is False
     assert await bank.rows() == before
+
+
+async def test_what_a_bad_line_kept_from_being_booked_is_not_called_booked(
+    bank: Bank, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number = (await bank.desk.bill())["number"]
+    await bank.take(f"2024-11-28,1.00,{number},T-1", f"2024-11-31,1.00,{number},T-2")
+
+    with pytest.raises(CommandError, match="nothing was booked"):
+        await import_bank(bank.file, by="ann")
+
+    assert "not booked" in capsys.readouterr().out
 
 
 async def test_bad_lines_can_be_left_out(bank: Bank) -> None:

@@ -191,3 +191,24 @@ async def test_rules_that_were_agreed_charge_what_is_issued_under_them_and_nothi
     }
     assert ran.json["total_cents"] == {"USD": 10_000}
     assert len(ran.json["overdue"]) == 2
+
+
+async def test_a_dry_waiver_says_what_the_real_one_does_and_writes_nothing(desk: Desk) -> None:
+    number = await number_of(desk, await desk.ledger.invoice())
+    await desk.do("apply-late-fees")
+    before = await desk.rows()
+
+    dry = await desk.do("waive-fee", number, "--amount", "20", "--reason", "half", "--dry-run", "--json")
+    between = await desk.rows()
+    real = await desk.do("waive-fee", number, "--amount", "20", "--reason", "half", "--json")
+
+    assert between == before
+    assert dry.json["waived_cents"] == real.json["waived_cents"] == 2_000
+    assert (dry.json["dry_run"], real.json["dry_run"]) == (True, False)
+
+
+@pytest.mark.parametrize("amount", ["0", "0.00", "a lot"])
+async def test_an_amount_that_moves_nothing_is_a_usage_problem(desk: Desk, amount: str) -> None:
+    ran = await desk.do("waive-fee", "INV-2025-000001", "--amount", amount, "--reason", "half")
+
+    assert (ran.code, ran.err.count("\n")) == (2, 1)

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Final
 
 from services.billing.domain.leases import Charge, ChargeFrequency, RentTerms
-from services.billing.domain.periods import BillingPeriod, months_after, months_between, period_at
+from services.billing.domain.periods import BillingPeriod, months_after, months_between
 from services.billing.domain.proration import Piece, Proration, prorate
 from shared.money import plain_cents
 
@@ -66,10 +66,9 @@ def _beside_the_rent(
 
 
 def _once(charge: Charge, terms: RentTerms, period: BillingPeriod) -> Iterator[date]:
-    """On its day; one of before the lease's first period is owed with that."""
+    """On its day, where the lease is in force on it: nothing outside a lease is owed under it."""
     day = charge.starts_on or terms.starts_on
-    earliest = period_at(terms.frequency, terms.starts_on, terms.starts_on)
-    if period.holds(day) or (day < earliest.starts_on and period.holds(terms.starts_on)):
+    if period.holds(day) and terms.in_force(day, day) is not None:
         yield day
 
 
@@ -77,10 +76,11 @@ def _recurring(charge: Charge, terms: RentTerms, period: BillingPeriod) -> Itera
     """On the day of the month it began on, clamped to each month and counted from the first."""
     anchor_on = charge.starts_on or terms.starts_on
     last_on = min(charge.ends_on or date.max, terms.last_on or date.max, period.ends_on)
+    first_on = max(terms.starts_on, period.starts_on)
     step = _MONTHS[charge.frequency]
     for months in range(
         max(months_between(anchor_on, period.starts_on), 0), months_between(anchor_on, period.ends_on) + 1
     ):
         day = months_after(anchor_on, months)
-        if months % step == 0 and period.starts_on <= day <= last_on:
+        if months % step == 0 and first_on <= day <= last_on:
             yield day

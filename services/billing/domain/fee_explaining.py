@@ -37,6 +37,8 @@ def _dates(case: Case, found: Assessment) -> Iterator[str]:
     kind = "business day" if grace.business_days else "day"
     days = f"{grace.days} {kind}{'' if grace.days == 1 else 's'} of grace"
     how = "all of them free" if grace.convention == "full_days" else "the last of them is the day of the fee"
+    if not grace.days:
+        how = "a fee comes the day after the due date at the earliest"
     first = found.scheme.agreed_first_on
     when = (
         f"the first possible fee is on {first}" if first else "a hold without an end leaves no day for a fee"

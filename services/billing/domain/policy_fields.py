@@ -184,7 +184,7 @@ POLICY_FIELDS: Final = (
         "text",
         _FEES,
         "What grace_days mean: full_days (all of them are free, the first fee is on due + days + 1) or"
-        " nth_day (the fee is on due + days).",
+        " nth_day (the fee is on due + days, never on the due date itself).",
         _scalar(documents.choice("full_days", "nth_day")),
         _as_it_is,
         "full_days",

@@ -1,10 +1,10 @@
 """Invoices: issued once per lease and month, numbered without gaps, found again."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -47,6 +47,19 @@ _LINE_COLUMNS: Final = (
     *("invoice_id", "position", "kind", "bucket", "description", "amount_cents", "formula"),
 )
 _INSERT_LINES: Final = insert_rows(invoice_lines, _LINE_COLUMNS)
+
+
+class Standing(NamedTuple):
+    """An invoice that stands, as a plan would have it."""
+
+    lease_id: UUID
+    period_starts_on: date
+    period_ends_on: date
+    due_on: date
+    currency: str
+    terms_id: UUID
+    rent_cents: int
+    charge_cents: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +197,12 @@ class InvoiceStore:
             query = query.with_for_update()
         row = (await self._connection.execute(query)).one_or_none()
         return _invoice(row) if row else None
+
+    async def standing(self, lease_ids: Collection[UUID]) -> list[Standing]:
+        """The invoices of some leases that are not void, by what identifies and sums them."""
+        query = sa.select(*(invoices.c[name] for name in Standing._fields))
+        query = query.where(invoices.c.lease_id.in_(lease_ids), invoices.c.state != "void")
+        return [Standing(*row) for row in await self._connection.execute(query)]
 
     async def open_on(self, invoice_id: UUID, on: date) -> int:
         """What was to be paid on an invoice at the end of a day, by what is known now."""

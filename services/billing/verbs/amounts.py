@@ -13,6 +13,9 @@ AmountOption = Annotated[str, typer.Option("--amount", help="In the account's cu
 def cents_in(amount: str) -> int:
     """The cents of an amount; what cannot be read in one way only is a usage problem."""
     try:
-        return parse_cents(amount)
+        cents = parse_cents(amount)
     except BadAmount as error:
         raise UsageProblem(f"{error}.") from error
+    if cents <= 0:
+        raise UsageProblem(f"{amount} is no amount to move.", remedy="Give one of 0.01 or more.")
+    return cents

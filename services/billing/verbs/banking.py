@@ -120,20 +120,29 @@ async def _import(
 
 def _report(lines: Sequence[Line], currency: str, *, dry_run: bool, kept: bool) -> None:
     counts = Counter(str(line.outcome) for line in lines)
+    taken_back = not kept and not dry_run
     if json_wanted():
         print_json({"dry_run": dry_run, "kept": kept, "counts": counts, "lines": lines})
     else:
         columns = ["line", "date", "amount", "outcome", "why", "text"]
-        print_table(columns, [_row(line, currency) for line in lines], empty="The statement has no lines.")
+        print_table(
+            columns,
+            [_row(line, currency, taken_back=taken_back) for line in lines],
+            empty="The statement has no lines.",
+        )
         for line in lines:
             for suggestion in line.suggestions:
                 say(f"Line {line.line} may be meant for {suggestion}; it was not booked.")
     _conclude(counts, dry_run=dry_run, kept=kept)
 
 
-def _row(line: Line, currency: str) -> list[Any]:
+def _row(line: Line, currency: str, *, taken_back: bool) -> list[Any]:
+    """A line of the table; what another line kept from being booked is not called booked."""
+    outcome = (
+        "not booked" if taken_back and line.outcome in {Outcome.BOOKED, Outcome.RETURNED} else line.outcome
+    )
     amount = format_cents(line.amount_cents, currency) if line.on else None
-    return [line.line, line.on or None, amount, line.outcome, line.what, line.text or None]
+    return [line.line, line.on or None, amount, outcome, line.what, line.text or None]
 
 
 def _conclude(counts: Counter[str], *, dry_run: bool, kept: bool) -> None:

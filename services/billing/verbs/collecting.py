@@ -19,6 +19,7 @@ from services.billing.store import ChargeStore, LeaseStore
 from services.billing.store.autopay import ToCharge
 from services.billing.store.charges import Charge
 from services.billing.verbs.database import opened
+from services.billing.verbs.enqueuing import enqueue as enqueue_trigger
 from shared.cli import (
     App,
     CommandError,
@@ -69,7 +70,7 @@ async def collect_autopay(
     """
     async with opened() as transactions:
         if enqueue:
-            await _enqueue(transactions, property_id, dry_run=dry_run)
+            await enqueue_trigger(transactions, AutopayDue, property_id=property_id, dry_run=dry_run)
             return
         as_of = transactions.clock.now()
         wanted = await _plan(transactions, as_of, property_id)
@@ -77,23 +78,6 @@ async def collect_autopay(
             _show_plan(wanted)
             return
         await _collect(transactions, wanted, as_of)
-
-
-async def _enqueue(transactions: Transactions, property_id: UUID | None, *, dry_run: bool) -> None:
-    occurrence = new_id()
-    async with transactions.begin(command_envelope("billing.enqueue", occurrence)) as tx:
-        due = AutopayDue(
-            occurrence_id=occurrence,
-            schedule_key="billing-command",
-            as_of=tx.at,
-            origin="manual",
-            property_id=property_id,
-            dry_run=dry_run,
-        )
-        tx.emit(due, message_id=occurrence)
-    if json_wanted():
-        print_json({"occurrence_id": occurrence, "enqueued": True})
-    success(f"AutopayDue is enqueued as {occurrence}; the running billing service does the rest.")
 
 
 async def _plan(transactions: Transactions, as_of: datetime, property_id: UUID | None) -> list[ToCharge]:

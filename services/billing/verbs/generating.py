@@ -15,6 +15,7 @@ from services.billing.handlers.planning import Plan, Request, chunked, plan_invo
 from services.billing.store import LeaseStore
 from services.billing.verbs import saved_plans
 from services.billing.verbs.database import opened
+from services.billing.verbs.enqueuing import enqueue as enqueue_trigger
 from shared.cli import (
     App,
     CommandError,
@@ -82,15 +83,26 @@ async def generate_monthly_invoices(
     async with opened() as transactions:
         request = Request(transactions.clock.now(), month, property_id)
         if apply is not None:
-            plan, issued = await saved_plans.carry_out(transactions, apply)
-            await _report(transactions, plan, ChunkDone(issued))
+            await _apply(transactions, apply)
         elif enqueue:
-            await _enqueue(transactions, request, dry_run=dry_run)
+            chosen = {"period": month, "property_id": property_id, "dry_run": dry_run}
+            await enqueue_trigger(transactions, MonthlyBillingDue, **chosen)
         elif dry_run:
             await _dry_run(transactions, request, save)
         else:
             plan = await _plan(transactions, request)
             await _report(transactions, plan, await _issue_all(transactions, plan, request))
+
+
+async def _apply(transactions: Transactions, file: Path) -> None:
+    done = await saved_plans.carry_out(transactions, file)
+    if done is None:
+        if json_wanted():
+            print_json({"already_carried_out": True, "dry_run": False})
+        success(f"{file} is already carried out: each of its invoices is there.")
+        return
+    plan, issued = done
+    await _report(transactions, plan, ChunkDone(issued))
 
 
 def _refuse_together(
@@ -100,24 +112,6 @@ def _refuse_together(
         raise UsageProblem("--save keeps the plan of a dry run.", remedy="Add --dry-run, without --enqueue.")
     if apply is not None and (dry_run or enqueue or chosen):
         raise UsageProblem("--apply takes all it needs from the plan.", remedy="Give it no other option.")
-
-
-async def _enqueue(transactions: Transactions, request: Request, *, dry_run: bool) -> None:
-    occurrence = new_id()
-    async with transactions.begin(command_envelope("billing.enqueue", occurrence)) as tx:
-        due = MonthlyBillingDue(
-            occurrence_id=occurrence,
-            schedule_key="billing-command",
-            as_of=tx.at,
-            origin="manual",
-            period=request.period,
-            property_id=request.property_id,
-            dry_run=dry_run,
-        )
-        tx.emit(due, message_id=occurrence)
-    if json_wanted():
-        print_json({"occurrence_id": occurrence, "enqueued": True})
-    success(f"MonthlyBillingDue is enqueued as {occurrence}; the running billing service does the rest.")
 
 
 async def _plan(transactions: Transactions, request: Request) -> Plan:

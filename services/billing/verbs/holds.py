@@ -9,10 +9,11 @@ import typer
 from services.billing.domain.holds import KINDS, HoldRefused, Kind, PlacedHold, Scope
 from services.billing.handlers.holds import HoldUnknown, Window, end_hold, place_hold
 from services.billing.store import HoldStore, InvoiceStore
-from services.billing.verbs.database import opened, unknown_invoice
+from services.billing.verbs.database import changing, opened, unknown_invoice
 from shared.cli import (
     ByOption,
     CommandError,
+    DryRunOption,
     IdArgument,
     JsonOption,
     LeaseOption,
@@ -72,6 +73,7 @@ async def place(
     lease_id: LeaseOption = None,
     invoice: InvoiceOption = None,
     by: ByOption = None,
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     r"""Hold a property, a lease or an invoice: no fee falls inside the window, and no reminder.
@@ -88,13 +90,14 @@ async def place(
     """
     async with opened() as transactions:
         scope, scope_id = await _scope(transactions, property_id, lease_id, invoice)
-        window = Window(scope, scope_id, _kind(kind), starts_on, ends_on)
-        try:
-            async with transactions.command("billing.place_hold") as tx:
-                hold, repeated = await place_hold(tx, window, reason=reason, by=signed(by))
-        except HoldRefused as refusal:
-            raise CommandError(f"Not held: {refusal}.") from refusal
-    _tell(hold, "Already held" if repeated else "Held", as_json=as_json)
+    window = Window(scope, scope_id, _kind(kind), starts_on, ends_on)
+    try:
+        async with changing("billing.place_hold", dry_run=dry_run) as tx:
+            hold, repeated = await place_hold(tx, window, reason=reason, by=signed(by))
+    except HoldRefused as refusal:
+        raise CommandError(f"Not held: {refusal}.") from refusal
+    word = "Dry run, would be held" if dry_run else "Held"
+    _tell(hold, "Already held" if repeated else word, as_json=as_json)
 
 
 @app.command("end")

@@ -152,7 +152,7 @@ def _print_lease(found: LeaseExplained) -> None:
             "period": f"{found.period.starts_on} to {found.period.ends_on}",
             "billed": f"{found.reason.verdict}: {found.reason.text}",
         }
-        | {name: f"{getattr(found.policy, name)} ({_origin(found, name)})" for name in DECISIVE}
+        | {name: f"{_word(getattr(found.policy, name))} ({_origin(found, name)})" for name in DECISIVE}
     )
     if draft is not None:
         print_record({"would be": format_cents(draft.total_cents, terms.currency), "due on": draft.due_on})
@@ -163,6 +163,13 @@ def _print_lease(found: LeaseExplained) -> None:
         names = ", ".join(period.text for period in found.gaps[:MOST_GAPS])
         more = f" and {len(found.gaps) - MOST_GAPS} more" if len(found.gaps) > MOST_GAPS else ""
         say(f"Not billed either: {names}{more}. A month is billed by its name, with --month.")
+
+
+def _word(value: object) -> object:
+    """A field of a policy as people say it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else value
 
 
 def _origin(found: LeaseExplained, name: str) -> str:

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -17,7 +18,9 @@ from services.billing.handlers.waivers import Waived
 from services.billing.handlers.waivers import waive_fee as waive
 from services.billing.store import LeaseStore
 from services.billing.store.fees import DueInvoice, LateInvoice, NewLine
-from services.billing.verbs.database import opened, unknown_invoice
+from services.billing.verbs.amounts import cents_in
+from services.billing.verbs.database import changing, opened, unknown_invoice
+from services.billing.verbs.enqueuing import enqueue as enqueue_trigger
 from shared.cli import (
     App,
     ByOption,
@@ -26,7 +29,6 @@ from shared.cli import (
     EnqueueOption,
     JsonOption,
     PropertyOption,
-    UsageProblem,
     json_wanted,
     print_json,
     print_table,
@@ -39,7 +41,7 @@ from shared.cli import (
 from shared.contracts.scheduler import LateFeesDue
 from shared.identity import new_id
 from shared.messaging.transaction import Transactions, Tx, command_envelope
-from shared.money import BadAmount, format_cents, parse_cents
+from shared.money import format_cents
 
 
 def add_to(app: App) -> None:
@@ -70,7 +72,7 @@ async def apply_late_fees(
         if property_id is not None:
             await _refuse_unknown(transactions, property_id)
         if enqueue:
-            await _enqueue(transactions, property_id, dry_run=dry_run)
+            await enqueue_trigger(transactions, LateFeesDue, property_id=property_id, dry_run=dry_run)
             return
         found = await _due(transactions, property_id)
         done = await _judge_all(transactions, found, dry_run=dry_run)
@@ -84,23 +86,6 @@ async def _refuse_unknown(transactions: Transactions, property_id: UUID) -> None
             raise CommandError(
                 f"Billing knows no property {property_id}.", remedy="See `propman leasing properties list`."
             )
-
-
-async def _enqueue(transactions: Transactions, property_id: UUID | None, *, dry_run: bool) -> None:
-    occurrence = new_id()
-    async with transactions.begin(command_envelope("billing.enqueue", occurrence)) as tx:
-        due = LateFeesDue(
-            occurrence_id=occurrence,
-            schedule_key="billing-command",
-            as_of=tx.at,
-            origin="manual",
-            property_id=property_id,
-            dry_run=dry_run,
-        )
-        tx.emit(due, message_id=occurrence)
-    if json_wanted():
-        print_json({"occurrence_id": occurrence, "enqueued": True})
-    success(f"LateFeesDue is enqueued as {occurrence}; the running billing service does the rest.")
 
 
 async def _due(transactions: Transactions, property_id: UUID | None) -> list[DueInvoice]:
@@ -225,6 +210,7 @@ async def waive_fee(
         str | None, typer.Option("--amount", help="So much of the late fees; without it all, and interest.")
     ] = None,
     by: ByOption = None,
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     r"""Let late fees go. Fee and waiver both stay in history, and no later run charges them again.
@@ -234,26 +220,22 @@ async def waive_fee(
     \b
     Examples:
       propman billing waive-fee INV-2026-000001 --reason "First time late"
-      propman billing waive-fee INV-2026-000001 --amount 25.00 --reason "Agreed by phone"
+      propman billing waive-fee INV-2026-000001 --amount 25.00 --reason "Agreed by phone" --dry-run
     """
+    cents = None if amount is None else cents_in(amount)
     try:
-        cents = None if amount is None else parse_cents(amount)
-    except BadAmount as error:
-        raise UsageProblem(f"{error}.") from error
-    async with opened() as transactions:
-        try:
-            async with transactions.command("billing.waive_fee") as tx:
-                waived = await waive(tx, invoice, amount_cents=cents, by=signed(by), reason=reason)
-        except InvoiceUnknown:
-            raise unknown_invoice(invoice) from None
-        except WaiverRefused as refusal:
-            raise CommandError(f"Not waived: {refusal}.") from refusal
-    _report_waiver(waived)
+        async with changing("billing.waive_fee", dry_run=dry_run) as tx:
+            waived = await waive(tx, invoice, amount_cents=cents, by=signed(by), reason=reason)
+    except InvoiceUnknown:
+        raise unknown_invoice(invoice) from None
+    except WaiverRefused as refusal:
+        raise CommandError(f"Not waived: {refusal}.") from refusal
+    _report_waiver(waived, dry_run=dry_run)
 
 
-def _report_waiver(waived: Waived) -> None:
+def _report_waiver(waived: Waived, *, dry_run: bool) -> None:
     if json_wanted():
-        print_json(waived)
+        print_json(asdict(waived) | {"dry_run": dry_run})
     money = waived.currency
     words = [
         f"{format_cents(waived.waived_cents, money)} waived on {waived.number}",
@@ -261,4 +243,7 @@ def _report_waiver(waived: Waived) -> None:
     ]
     if waived.credit_cents:
         words.append(f"freed as credit {format_cents(waived.credit_cents, money)}")
-    success(", ".join(words) + ".")
+    if dry_run:
+        say(f"Dry run, nothing was waived. It would be: {', '.join(words)}.")
+    else:
+        success(", ".join(words) + ".")

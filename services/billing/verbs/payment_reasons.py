@@ -1,5 +1,6 @@
 """`propman billing explain payment`."""
 
+from datetime import UTC
 from typing import Annotated
 
 import typer
@@ -42,7 +43,11 @@ async def payment(
         print_json({"payment": found, "moved": moved})
         return
     amount = format_cents(found.amount_cents, found.currency)
-    say(f"{found.reference}: {amount} received on {found.received_on}, recorded at {found.recorded_at}.")
+    recorded = found.recorded_at.astimezone(UTC)
+    say(
+        f"{found.reference}: {amount} received on {found.received_on},"
+        f" recorded at {recorded:%Y-%m-%d %H:%M:%S} UTC."
+    )
     rows = [
         [item.on, format_cents(item.amount_cents, found.currency), item.where, item.counts_from, item.why]
         for item in moved

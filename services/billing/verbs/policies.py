@@ -223,7 +223,7 @@ def _given(words: Sequence[str], file: Path | None) -> dict[str, Any]:
     try:
         return (read_policy_file(file) if file else {}) | read_assignments(words)
     except BadDocument as problem:
-        raise refuse(problem, source="what is given") from problem
+        raise refuse(problem, source="what is given", kind=UsageProblem) from problem
 
 
 async def _change(
@@ -256,7 +256,7 @@ async def _plan(
     try:
         return await plan_policy(connection, place, on, given, taken_back=taken_back)
     except BadDocument as problem:
-        raise refuse(problem, source="what is given") from problem
+        raise refuse(problem, source="what is given", kind=UsageProblem) from problem
     except UnlawfulPolicy as refusal:
         raise CommandError(
             f"Nothing was set: {refusal}.", remedy="Change it, or set jurisdiction_mode=clamp."

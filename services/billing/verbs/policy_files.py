@@ -29,11 +29,11 @@ def read_policy_file(path: Path) -> dict[str, Any]:
     return {name: _plain(value) for name, value in found.items()}
 
 
-def refuse(problem: BadDocument, *, source: str) -> CommandError:
+def refuse(problem: BadDocument, *, source: str, kind: type[CommandError] = CommandError) -> CommandError:
     """Every mistake on a line of its own, and how to go on."""
     for mistake in problem.mistakes:
         error(f"{mistake.path}: {mistake.reason}")
-    return CommandError(
+    return kind(
         f"{_count(problem.mistakes)} in {source}; nothing was set.",
         remedy="See `propman billing policy template`.",
     )

@@ -21,6 +21,7 @@ from services.billing.handlers.runs import CHUNK
 from services.billing.store import InvoiceStore, LeaseStore
 from services.billing.store.reminders import DueReminder
 from services.billing.verbs.database import opened, unknown_invoice
+from services.billing.verbs.enqueuing import enqueue as enqueue_trigger
 from services.billing.verbs.explaining import app as explaining
 from shared.cli import (
     App,
@@ -83,7 +84,8 @@ async def send_payment_reminders(
     async with opened() as transactions:
         await _refuse_unknown(transactions, property_id)
         if enqueue:
-            await _enqueue(transactions, property_id, days_before, days_after, dry_run=dry_run)
+            chosen = {"property_id": property_id, "days_before": days_before, "days_after": days_after}
+            await enqueue_trigger(transactions, PaymentRemindersDue, **chosen, dry_run=dry_run)
             return
         stages = stages_asked_for(days_before, days_after)
         async with transactions.engine.connect() as connection:
@@ -121,32 +123,6 @@ async def _refuse_unknown(transactions: Transactions, property_id: UUID | None) 
             raise CommandError(
                 f"Billing knows no property {property_id}.", remedy="See `propman leasing properties list`."
             )
-
-
-async def _enqueue(
-    transactions: Transactions,
-    property_id: UUID | None,
-    days_before: int | None,
-    days_after: int | None,
-    *,
-    dry_run: bool,
-) -> None:
-    occurrence = new_id()
-    async with transactions.begin(command_envelope("billing.enqueue", occurrence)) as tx:
-        due = PaymentRemindersDue(
-            occurrence_id=occurrence,
-            schedule_key="billing-command",
-            as_of=tx.at,
-            origin="manual",
-            property_id=property_id,
-            days_before=days_before,
-            days_after=days_after,
-            dry_run=dry_run,
-        )
-        tx.emit(due, message_id=occurrence)
-    if json_wanted():
-        print_json({"occurrence_id": occurrence, "enqueued": True})
-    success(f"PaymentRemindersDue is enqueued as {occurrence}; the running billing service does the rest.")
 
 
 async def _work(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from services.billing.domain.invoices import Draft
 from services.billing.domain.plans import FORMAT, PlannedInvoice, PlanOutdated, SavedPlan, planned, read_plan
-from services.billing.handlers.applying import apply_plan
+from services.billing.handlers.applying import apply_plan, was_applied
 from services.billing.handlers.planning import Plan, Request
 from services.billing.store.invoices import Issued
 from services.billing.verbs.documents import read_json
@@ -37,13 +37,19 @@ def write(file: Path, request: Request, drafts: Sequence[Draft]) -> None:
         raise CommandError(f"{file} cannot be written: {error.strerror}.") from error
 
 
-async def carry_out(transactions: Transactions, file: Path) -> tuple[Plan, list[Issued]]:
-    """Issue what a plan says; where the world has changed, list the differences and issue nothing."""
+async def carry_out(transactions: Transactions, file: Path) -> tuple[Plan, list[Issued]] | None:
+    """Issue what a plan says; None where that was done before.
+
+    Where the world has changed, list the differences and issue nothing.
+    """
     saved = _read(file)
     try:
         async with transactions.command("billing.apply_plan") as tx:
             return await apply_plan(tx, saved)
     except PlanOutdated as outdated:
+        async with transactions.engine.connect() as connection:
+            if await was_applied(connection, saved):
+                return None
         for difference in outdated.differences[:MOST_SHOWN]:
             warning(difference)
         if len(outdated.differences) > MOST_SHOWN:
