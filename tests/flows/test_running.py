@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from propman.dev import ServerUrls
+from propman.discovery import service_names
 from tests.support.commands import run_propman
 from tests.support.eventually import eventually
 from tests.support.system import System, a_system
@@ -125,7 +126,7 @@ async def test_an_unknown_service_is_refused_with_the_known_ones(system: System)
     ran = await run_propman("run", "parking", environment=system.environment)
 
     assert ran.code == 2
-    assert "billing, leasing, notifications, scheduler" in ran.err
+    assert f"Choose from: {', '.join(service_names())}." in ran.err
 
 
 async def test_what_no_queue_wants_is_shown_and_exits_with_1(system: System) -> None:

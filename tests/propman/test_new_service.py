@@ -82,9 +82,10 @@ def test_a_new_service_passes_every_check_and_its_own_tests_at_once(copy: Path, 
     )
     given = {"PROPMAN_POSTGRES_URL": servers.postgres_url, "PROPMAN_RABBITMQ_URL": servers.rabbitmq_url}
     tests = ("tests/key_copies", "tests/contracts/test_contracts.py", "tests/propman/test_observability.py")
-    chosen = ("-k", "key_copies or topics or golden_file", "-p", "no:cacheprovider", "-q")
+    chosen = ("-k", "key_copies or topics or has_its_contract", "-p", "no:cacheprovider", "-q")
     report = must(copy, "-m", "pytest", *tests, *chosen, **given)
-    assert re.search(r"\b[3-9]\d passed", report), report
+    [passed] = re.findall(r"(\d+) passed", report)
+    assert int(passed) > 30, report
 
 
 def test_a_service_is_written_over_nothing(tmp_path: Path) -> None:
