@@ -311,3 +311,22 @@ async def test_an_explanation_says_each_thing_once(office: Office, desk: Desk) -
 
     assert "  accepted: 250" in explained
     assert "accepted: accepted" not in explained
+
+
+async def test_who_writes_to_a_console_that_is_not_set_up_is_told(office: Office, desk: Desk) -> None:
+    ann = a_tenant()
+    await office.hear(ann)
+
+    _, said = await desk.run(
+        "send-notification",
+        "--tenant",
+        ann.tenant_id,
+        "--subject",
+        "S",
+        "--body",
+        "B",
+        "--channel",
+        "console",
+    )
+
+    assert "NOTIFICATIONS_CONSOLE=true" in said

@@ -7,11 +7,12 @@ import typer
 from services.notifications import announcing
 from services.notifications.announcing import Announcement, Recipient
 from services.notifications.domain.decisions import Planned
-from services.notifications.domain.deliveries import State
+from services.notifications.domain.deliveries import Channel, State
 from services.notifications.domain.notices import BadSubject
 from services.notifications.domain.reasons import in_words
 from services.notifications.handlers import tell
 from services.notifications.handlers.telling import once_per_address
+from services.notifications.settings import Settings
 from services.notifications.verbs.database import database
 from shared.cli import (
     App,
@@ -79,6 +80,8 @@ async def send_notification(
             told = announcing.notices(wanted, chosen, tx.cause.message_id, tx.cause.correlation_id)
             await tell(tx, told)
     _report(wanted, planned, len(chosen), dry_run=dry_run, as_json=as_json)
+    if Channel.CONSOLE in wanted.channels and not Settings().console:
+        warning("The console prints nothing unless the service runs with NOTIFICATIONS_CONSOLE=true.")
 
 
 def _report(
