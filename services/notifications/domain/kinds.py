@@ -94,6 +94,11 @@ KINDS: Final[Mapping[str, Kind]] = {
     "signing_reminder": Kind(Category.LEASE, mandatory=True, premise=Premise.LINK_OPENS),
     "signing_expired": Kind(Category.LEASE, mandatory=True),
     "lease_signed": Kind(Category.LEASE, mandatory=True),
+    # News of a reward may be switched off; marketing it is not, and no quiet hours are broken for it.
+    "reward_granted": Kind(Category.REWARD),
+    "reward_revoked": Kind(Category.REWARD),
+    "reward_redeemed": Kind(Category.REWARD),
+    "reward_restored": Kind(Category.REWARD),
     "announcement": Kind(Category.ANNOUNCEMENT, unsubscribable=True, fails_over=False, segments=4),
     "office": Kind(Category.OFFICE, hold=DIGEST_WINDOW, fails_over=False),
 }

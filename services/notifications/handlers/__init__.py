@@ -5,6 +5,7 @@ from services.notifications.handlers import (
     contacts,
     hooks,
     operations,
+    rewards,
     signing,
     telling,
     weather,
@@ -20,13 +21,20 @@ from shared.messaging.router import Router
 
 router = Router("notifications")
 router.include(contacts.router, billing.router, weather.router, work_orders.router, operations.router)
-router.include(signing.router)
+router.include(signing.router, rewards.router)
 router.include(cleaning_router("notifications", CleanUp, SWEEPS))
 
 
 def events() -> list[str]:
     """Everything that groups of the office can subscribe to."""
-    news = (billing.router, weather.router, work_orders.router, operations.router, signing.router)
+    news = (
+        billing.router,
+        weather.router,
+        work_orders.router,
+        operations.router,
+        signing.router,
+        rewards.router,
+    )
     facts = [item.topic.split(".")[1] for known in news for item in known.subscriptions]
     return sorted({*facts, telling.UNREACHABLE, hooks.TO_REVIEW})
 

@@ -36,6 +36,10 @@ SAID_BY_THE_RECEIPT = frozenset({"overpayment", "prepayment"})
 """Credit whose receipt names it already: a second message would only puzzle."""
 
 
+REWARD = "reward"
+"""The method of a payment for which no money was received."""
+
+
 class AboutMoney(Protocol):
     """What all of billing's facts for tenants have in common."""
 
@@ -58,8 +62,11 @@ async def announce_invoices(batch: Sequence[Received[InvoiceCreated]], tx: Tx) -
 
 @router.on(PaymentRecorded)
 async def send_receipts(fact: PaymentRecorded, tx: Tx) -> None:
-    """Tell each tenant of the lease that the payment arrived."""
-    await _tell_tenants(tx, "receipt", fact, fact.payment_id)
+    """Tell each tenant of the lease that the payment arrived; a redeemed reward they are told as one."""
+    if fact.method == REWARD:
+        await tell(tx, [], [_news(fact, fact.payment_id, fact.property_id, tx.cause)])
+    else:
+        await _tell_tenants(tx, "receipt", fact, fact.payment_id)
 
 
 @router.on(InvoiceOverdue)
