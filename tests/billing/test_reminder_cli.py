@@ -77,6 +77,17 @@ async def test_stages_can_be_asked_for(office: Office, invoice: Any) -> None:
     assert [item["stage"] for item in now.json["reminders"]] == [8]
 
 
+async def test_what_was_looked_at_and_left_out_is_counted_with_its_reason(
+    office: Office, invoice: Any
+) -> None:
+    found = await office.do(SEND, "--days-before", "3", "--dry-run", "--json")
+    words = await office.do(SEND, "--days-before", "3", "--dry-run")
+
+    assert sum(found.json["left_out"].values()) == found.json["examined"] == 1
+    assert "Left out: 1 " in words.err
+    assert "explain reminder" in words.err
+
+
 async def test_enqueue_publishes_the_trigger_and_reminds_nobody_itself(office: Office, invoice: Any) -> None:
     ran = await office.do(SEND, "--enqueue", "--days-after", "8", "--json")
 

@@ -1,13 +1,15 @@
 """`propman billing send-payment-reminders` and `explain reminder`."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import typer
 
 from services.billing.domain.reminder_groups import in_chunks
+from services.billing.domain.reminders import Why
 from services.billing.handlers.reminder_explaining import Explained, explain_reminders
 from services.billing.handlers.reminders import (
     Reminded,
@@ -125,6 +127,19 @@ async def _refuse_unknown(transactions: Transactions, property_id: UUID | None) 
             )
 
 
+LEFT_OUT: Final[dict[Why, str]] = {
+    "say": "to be reminded",
+    "waiting": "whose day has not come, or has passed",
+    "nothing_left": "of which everything was said",
+    "void": "void",
+    "paid": "paid",
+    "held": "held",
+    "charge_under_way": "being charged",
+    "told_today": "whose tenants were told today already",
+}
+"""Why nobody is reminded of an invoice that was looked at."""
+
+
 async def _work(
     transactions: Transactions, found: Sequence[DueReminder], stages: Sequence[int] | None, *, dry_run: bool
 ) -> list[Reminded]:
@@ -148,9 +163,12 @@ def _report(found: Sequence[DueReminder], done: Sequence[Reminded], *, dry_run: 
     said = [verdict for chunk in done for verdict in chunk.said]
     messages = sum(len(chunk.messages) for chunk in done)
     problems = [problem for chunk in done for problem in chunk.problems]
+    left_out = Counter(
+        item.decision.why for chunk in done for item in chunk.verdicts if item.decision.say is None
+    )
     if json_wanted():
         counts = {"examined": len(found), "reminded": len(said), "messages": messages}
-        lists = {"reminders": [_json(item) for item in said], "problems": problems}
+        lists = {"reminders": [_json(item) for item in said], "problems": problems, "left_out": left_out}
         print_json(counts | {"failed": len(problems)} | lists | {"dry_run": dry_run})
     else:
         columns = ["invoice", "due", "stage", "open", "for", "first possible fee"]
@@ -161,6 +179,9 @@ def _report(found: Sequence[DueReminder], done: Sequence[Reminded], *, dry_run: 
         success(f"{messages} reminders of {len(said)} invoices are on their way.")
     elif not problems:
         success("Nothing to do: nobody is to be reminded today.")
+    if left_out:
+        reasons = ", ".join(f"{number} {LEFT_OUT[why]}" for why, number in left_out.most_common())
+        say(f"Left out: {reasons}. See `propman billing explain reminder INVOICE`.")
     for problem in problems:
         warning(problem)
     if problems:
