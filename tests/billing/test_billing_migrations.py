@@ -11,13 +11,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from propman.administration import create_database, drop_database
 from propman.dev import ServerUrls
 from services.billing.app import MIGRATIONS
 from services.billing.handlers.auditing import audit_accounts
 from services.billing.schema import accounts, allocations, invoices, leases, metadata, payments
-from shared.db import alembic_config, create_engine
-from shared.identity import new_id
+from shared.db import alembic_config
+from tests.support.fresh import a_fresh_database
 
 pytestmark = pytest.mark.servers
 
@@ -43,16 +42,8 @@ BEFORE = (
 @pytest.fixture
 async def fresh(servers: ServerUrls) -> AsyncIterator[AsyncConnection]:
     """A database without a single table, as its administrator."""
-    name = f"billing_{new_id().hex}"
-    admin = sa.make_url(servers.postgres_url)
-    url = admin.set(username=name, password="seed", database=name).render_as_string(hide_password=False)
-    await create_database(servers.postgres_url, url)
-    as_admin = admin.set(database=name).render_as_string(hide_password=False)
-    engine = create_engine(as_admin, application="test", pool_size=1)
-    async with engine.connect() as connection:
+    async with a_fresh_database(servers) as connection:
         yield connection
-    await engine.dispose()
-    await drop_database(servers.postgres_url, url)
 
 
 async def upgrade(connection: AsyncConnection, revision: str) -> None:

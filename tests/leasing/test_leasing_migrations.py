@@ -11,14 +11,13 @@ from alembic.migration import MigrationContext
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from propman.administration import create_database, drop_database
 from propman.dev import ServerUrls
 from services.leasing.app import MIGRATIONS
 from services.leasing.schema import metadata
 from services.leasing.store.leases import leases_after
-from shared.db import alembic_config, create_engine
-from shared.identity import new_id
+from shared.db import alembic_config
 from tests.leasing.orders import PET
+from tests.support.fresh import a_fresh_database
 
 pytestmark = pytest.mark.servers
 
@@ -40,16 +39,8 @@ BEFORE = (
 @pytest.fixture
 async def fresh(servers: ServerUrls) -> AsyncIterator[AsyncConnection]:
     """A database without a single table, as its administrator."""
-    name = f"leasing_{new_id().hex}"
-    admin = sa.make_url(servers.postgres_url)
-    url = admin.set(username=name, password="seed", database=name).render_as_string(hide_password=False)
-    await create_database(servers.postgres_url, url)
-    as_admin = admin.set(database=name).render_as_string(hide_password=False)
-    engine = create_engine(as_admin, application="test", pool_size=1)
-    async with engine.connect() as connection:
+    async with a_fresh_database(servers) as connection:
         yield connection
-    await engine.dispose()
-    await drop_database(servers.postgres_url, url)
 
 
 async def upgrade(connection: AsyncConnection, revision: str) -> None:

@@ -10,7 +10,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from propman.administration import create_database, drop_database
 from propman.dev import ServerUrls
 from services.scheduler.app import MIGRATIONS
 from services.scheduler.schema import metadata, schedules
@@ -18,8 +17,8 @@ from services.scheduler.specs import read_spec
 from services.scheduler.timetable import parse_cron
 from services.scheduler.triggers import expected_consumers, trigger_named
 from shared.contracts.scheduler import LocalTrigger
-from shared.db import alembic_config, create_engine
-from shared.identity import new_id
+from shared.db import alembic_config
+from tests.support.fresh import a_fresh_database
 
 pytestmark = pytest.mark.servers
 
@@ -27,16 +26,8 @@ pytestmark = pytest.mark.servers
 @pytest.fixture
 async def fresh(servers: ServerUrls) -> AsyncIterator[AsyncConnection]:
     """A database without a single table, as its administrator."""
-    name = f"seed_{new_id().hex}"
-    admin = sa.make_url(servers.postgres_url)
-    url = admin.set(username=name, password="seed", database=name).render_as_string(hide_password=False)
-    await create_database(servers.postgres_url, url)
-    as_admin = admin.set(database=name).render_as_string(hide_password=False)
-    engine = create_engine(as_admin, application="test", pool_size=1)
-    async with engine.connect() as connection:
+    async with a_fresh_database(servers) as connection:
         yield connection
-    await engine.dispose()
-    await drop_database(servers.postgres_url, url)
 
 
 @pytest.fixture
