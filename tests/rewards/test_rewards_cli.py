@@ -1,0 +1,91 @@
+"""The commands of rewards: what they do, what a dry run leaves alone, and what they refuse in words."""
+
+import pytest
+
+from tests.rewards.desk import ELM, SALLY, Desk, issued, months, on_time, reopened
+
+pytestmark = pytest.mark.servers
+
+WHO = ("--tenant", str(SALLY))
+BECAUSE = ("--reason", "the boiler", "--by", "Olga")
+
+
+async def test_a_dry_run_shows_what_the_real_run_does_and_writes_nothing(desk: Desk) -> None:
+    await desk.hear(*on_time(months(1, 6)))
+    before = await desk.rows()
+
+    shown = await desk.json("calculate-rewards", "--dry-run")
+    assert await desk.rows() == before
+    done = await desk.json("calculate_rewards")  # as the old system spelt it
+
+    assert (shown["granted"], shown["entries"]) == (2, done["entries"])
+    assert (await desk.json("calculate-rewards", *WHO))["granted"] == 0
+
+
+async def test_another_day_is_only_for_a_dry_run(desk: Desk) -> None:
+    await desk.hear(*on_time(months(1, 3)))
+
+    refused = await desk.do("calculate-rewards", "--as-of", "2026-02-15")
+    shown = await desk.json("calculate-rewards", "--as-of", "2026-02-15", "--dry-run")
+
+    assert (refused.code, shown["granted"]) == (2, 0)
+
+
+async def test_balance_ledger_and_explanation_agree(desk: Desk) -> None:
+    await desk.hear(*on_time(months(1, 3)), issued("2026-04"))
+    await desk.evaluate("2026-04-05")
+
+    [balance] = await desk.json("balance", *WHO)
+    [entry] = await desk.json("ledger", *WHO)
+    march, april = [await desk.json("explain", *WHO, "--month", month) for month in ("2026-03", "2026-04")]
+
+    assert (balance["balance_cents"], balance["streak"], entry["period"]) == (3_000, 0, "2026-03")
+    assert "streak:3 earns $30.00." in march["explanation"]
+    assert (april["verdict"], april["why"]) == ("late", "unpaid")
+    assert "streak:3 earns nothing: the month is late." in april["explanation"]
+
+
+async def test_a_person_gives_takes_back_and_redeems_under_their_name(desk: Desk) -> None:
+    given = await desk.json("grant", *WHO, "--amount", "25.00", "--reference", "x", *BECAUSE)
+    used = await desk.json("redeem", *WHO, "--amount", "10.00")
+    taken = await desk.json("revoke", given["entry_id"], *BECAUSE)
+
+    assert (given["balance_cents"], used["balance_cents"]) == (2_500, 1_500)
+    assert (taken["balance_cents"], taken["shortfall_cents"], taken["missing_cents"]) == (0, 1_000, 1_000)
+    assert [entry["decided_by"] for entry in await desk.json("ledger", *WHO)][::2] == ["Olga", "Olga"]
+
+
+async def test_what_is_refused_says_what_to_do_next(desk: Desk) -> None:
+    before = await desk.rows()
+    more = await desk.do("redeem", *WHO, "--amount", "10.00")
+    none = await desk.do("revoke", str(SALLY), *BECAUSE)
+    law = await desk.do("policy", "set", "discount_is_fee=yes", "--property", str(ELM), *BECAUSE)
+    word = await desk.do("policy", "set", "streaks=6", "redemptoin=rent", *BECAUSE)
+
+    assert [found.code for found in (more, none, law, word)] == [1, 1, 1, 1]
+    assert "counts as a late fee" in law.err
+    assert "is not a tier" in word.err
+    assert await desk.rows() == before
+
+
+async def test_a_policy_is_set_shown_and_remembered(desk: Desk) -> None:
+    words = ("streaks=6:50.00+12:120.00:once", "redemption=fees", "auto_apply=yes")
+
+    await desk.json("policy", "set", *words, "--property", str(ELM), *BECAUSE)
+
+    shown = await desk.json("policy", "show", "--property", str(ELM))
+    assert shown["streaks"][1] == {"months": 12, "amount_cents": 12_000, "pays": "once"}
+    assert (shown["redemption"], shown["auto_apply"], shown["co_tenants"]) == ("fees", True, "split")
+    history = await desk.json("policy", "history", "--property", str(ELM))
+    assert [(item["version"], item["set_by"]) for item in history] == [(1, "Olga")]
+
+
+async def test_an_explanation_says_what_was_posted_and_taken_back(desk: Desk) -> None:
+    await desk.hear(*on_time(months(1, 3)))
+    await desk.evaluate()
+    await desk.hear(reopened("2026-03"))
+    await desk.evaluate()
+
+    said = await desk.do("explain", *WHO, "--month", "2026-03")
+
+    assert "revoked: streak:3 (unpaid, 2026-03)" in said.out
