@@ -249,3 +249,38 @@ async def test_a_range_with_too_many_instants_is_refused(scheduler: Scheduler) -
     async with scheduler.transactions.command("test") as tx:
         with pytest.raises(InvalidSchedule, match="more than 1000"):
             await instants_between(tx.connection, schedule, START, START + timedelta(days=1))
+
+
+async def test_a_pause_over_the_end_of_a_month_says_which_rent_it_kept_back(
+    scheduler: Scheduler, clock: SetClock
+) -> None:
+    await scheduler.add(cron="0 0 1 * *", time_zone="America/New_York")
+    clock.advance(days=9)
+    await scheduler.change(hold)
+    clock.advance(days=3)
+    await scheduler.round()
+
+    resumed, announced = await scheduler.change(resume)
+
+    [missed] = await scheduler.history()
+    assert (announced, missed.state, missed.reason) == (0, "missed", "paused")
+    assert f"{missed.scheduled_for:%Y-%m-%d %H:%M}" == "2026-12-01 05:00"
+    assert resumed.next_run_at is not None
+    assert f"{resumed.next_run_at:%Y-%m-%d %H:%M}" == "2027-01-01 05:00"
+
+
+async def test_an_edit_at_the_moment_of_a_tick_comes_before_or_after_it_and_loses_no_instant(
+    scheduler: Scheduler, clock: SetClock
+) -> None:
+    await scheduler.add()
+    clock.advance(minutes=5, seconds=1)
+
+    await asyncio.gather(
+        scheduler.round(),
+        scheduler.change(lambda tx, item: edit(tx, item, Change(spec=EVERY_HOUR))),
+        scheduler.round(),
+    )
+
+    assert await states(scheduler) == ["waiting"]
+    assert (await scheduler.schedule()).next_run_at == START + timedelta(hours=1)
+    assert len(await emitted(scheduler.transactions)) == 1
