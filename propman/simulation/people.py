@@ -1,10 +1,11 @@
 """What people do on a day, through the same functions as their commands."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from propman.demo.agreements import agree
@@ -20,16 +21,28 @@ from services.billing.handlers.autopay import AlreadyEnrolled, Method, enrol
 from services.billing.handlers.payments import NewPayment, record_payment
 from services.billing.handlers.reversals import NewReversal, reverse_payment
 from services.billing.handlers.waivers import waive_fee
-from services.billing.store import InvoiceStore
+from services.billing.store import InvoiceStore, LeaseStore
 from services.billing.store.invoices import Invoice
 from services.leasing.domain.leases import Lease
 from services.leasing.domain.refusals import LeaseIsRenewed
 from services.leasing.domain.renewals import Renewal
 from services.leasing.handlers import renew_lease
 from services.leasing.store import leases, tenants
+from services.rewards.handlers.policies import NewPolicy, set_policy
 
 MANY: Final = 1_000
 BY: Final = "propman seed-dev-data"
+
+REWARDS: Final[Mapping[str, Any]] = {
+    "streaks": [
+        {"months": 3, "amount_cents": 2_500, "pays": "every_time"},
+        {"months": 12, "amount_cents": 10_000, "pays": "once"},
+    ],
+    "prepayments": [{"ahead_cents": 200_000, "amount_cents": 1_000, "pays": "every_time"}],
+    "redemption": "off_ledger",
+    "auto_apply": False,
+}
+REWARDED_IN_RENT: Final = "Bayview Terrace"
 
 
 class Actor(Protocol):
@@ -53,6 +66,7 @@ class Landlord:
         await load_portfolio(stage.transactions["leasing"], self.span)
         await stage.settle()
         await agree(stage.transactions["billing"], since=self.span.starts_on)
+        await self._promise_rewards(stage)
 
     async def act(self, stage: Stage, on: date) -> None:
         """What is due on a day of the few things that happen once."""
@@ -63,6 +77,17 @@ class Landlord:
             await self._bounce(stage, "luis_ortega", month, on)
         if month == self.span.month(events.waiver):
             await self._waive(stage, "mina_park", month, on)
+
+    async def _promise_rewards(self, stage: Stage) -> None:
+        """For everybody, paid out beside the ledger; at one property it goes against the rent by itself."""
+        places = await LeaseStore(stage.databases["billing"]).property_names()
+        own = next(identity for identity, name in places.items() if name == REWARDED_IN_RENT)
+        for property_id, document in ((None, REWARDS), (own, {"redemption": "rent", "auto_apply": True})):
+            new = NewPolicy(
+                document=document, by=BY, property_id=property_id, effective_on=self.span.starts_on
+            )
+            async with stage.transactions["rewards"].command("seed.rewards") as tx:
+                await set_policy(tx, new)
 
     async def _renew(self, stage: Stage, who: str, starts_on: date) -> None:
         lease = await lease_of(stage, who)

@@ -2,9 +2,10 @@
 
 import csv
 import io
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,11 +17,16 @@ from services.billing.store.statements import Heading, StatementStore
 from services.leasing.domain.tenants import Tenant
 from services.leasing.store import tenants
 from services.notifications.store import reading
+from services.rewards.handlers.reading import Standing, standings
 from shared.cli import print_table
 from shared.money import format_cents
 
 MANY: Final = 1_000
-_MONEY: Final = ("billed_cents", "fee_cents", "paid_cents", "balance_cents")
+_MONEY: Final = ("billed_cents", "fee_cents", "paid_cents", "balance_cents", "reward_cents")
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+COLUMNS: Final = (
+    *("property", "unit", "tenants", "billed", "fees", "paid", "owed", "rewards", "streak", "messages"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,10 @@ class Household:
     balance_cents: int
     """What is owed; below nothing it is credit."""
     messages: int
+    streak: int = 0
+    """Months in a row paid on time; of several tenants the longest."""
+    reward_cents: int = 0
+    """Earned, and not redeemed yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,8 @@ async def read_outcome() -> Outcome:
         people = await tenants.tenants_after(connection, None, MANY)
     async with transactions_of("notifications") as told, told.engine.connect() as connection:
         sent = await reading.count_sent(connection)
+    async with transactions_of("rewards") as rewards, rewards.engine.connect() as connection:
+        standing = await standings(connection)
     async with transactions_of("billing") as billing, billing.engine.connect() as connection:
         accounts = await _accounts(connection, people)
         ids = list(accounts)
@@ -62,7 +74,10 @@ async def read_outcome() -> Outcome:
         entries, charged = await store.entries(ids), await store.totals(ids)
     messages = _messages(people, sent)
     return Outcome(
-        tuple(_household(item, entries[key], charged[key], sent) for key, item in accounts.items()),
+        tuple(
+            _rewarded(_household(item, entries[key], charged[key], sent), item, standing)
+            for key, item in accounts.items()
+        ),
         _ledgers([(item, entries[key]) for key, item in accounts.items()]),
         messages,
     )
@@ -104,6 +119,15 @@ def _household(
     )
 
 
+def _rewarded(home: Household, account: _Account, standing: Mapping[UUID, Standing]) -> Household:
+    found = [standing[tenant.id] for tenant in account.tenants if tenant.id in standing]
+    return replace(
+        home,
+        streak=max((item.streak for item in found), default=0),
+        reward_cents=sum(item.balance_cents for item in found),
+    )
+
+
 def _messages(people: Sequence[Tenant], sent: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     names = {tenant.id: tenant.name for tenant in people}
     found = {f"{names[row['tenant_id']]}: {row['template']}": row["count"] for row in sent}
@@ -118,8 +142,9 @@ def _ledgers(accounts: Sequence[tuple[_Account, Sequence[Entry]]]) -> str:
         for row in running(entries):
             entry, place = row.entry, account.heading
             amounts = entry.charge_cents, entry.payment_cents, row.balance_cents
+            reference = _ID.sub("…", entry.reference)
             writer.writerow(
-                [place.property_name, place.unit_label, entry.on, entry.reference, entry.what, *amounts]
+                [place.property_name, place.unit_label, entry.on, reference, entry.what, *amounts]
             )
     return out.getvalue()
 
@@ -127,12 +152,12 @@ def _ledgers(accounts: Sequence[tuple[_Account, Sequence[Entry]]]) -> str:
 def print_outcome(found: Outcome) -> None:
     """The table for people, with its sums."""
     rows = [
-        [item.property, item.unit, item.tenants, *_amounts(asdict(item)), item.messages]
+        [item.property, item.unit, item.tenants, *_amounts(asdict(item)), item.streak, item.messages]
         for item in found.households
     ]
     sums = {name: sum(getattr(item, name) for item in found.households) for name in _MONEY}
-    rows.append(["all", "", "", *_amounts(sums), sum(item.messages for item in found.households)])
-    print_table(["property", "unit", "tenants", "billed", "fees", "paid", "owed", "messages"], rows)
+    rows.append(["all", "", "", *_amounts(sums), "", sum(item.messages for item in found.households)])
+    print_table(COLUMNS, rows)
 
 
 def _amounts(cents: Mapping[str, Any]) -> list[str]:

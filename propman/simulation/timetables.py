@@ -1,14 +1,15 @@
 """The schedules while a past is simulated: what is due each hour, or in each zone, is due once a day for all.
 
 A year of what a new installation is seeded with would be tens of thousands of runs, and each of them looks at
-all that is due: one a day comes to the same ledgers. At the end every schedule is again what it was.
+all that is due: one a day comes to the same ledgers. And one run at a time: where several bill at once, each
+in its zone, nobody could say which invoice gets which number. At the end every schedule is what it was.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from propman.simulation.calendar import NOON, Span
+from propman.simulation.calendar import EARLY, NOON, Span
 from propman.simulation.marker import keep_timetables, kept_timetables
 from services.scheduler.controlling import Change, edit
 from services.scheduler.domain.schedules import Schedule
@@ -51,8 +52,8 @@ async def restore(transactions: Transactions) -> None:
 
 
 def _simplified(schedule: Schedule, span: Span) -> dict[str, Any]:
-    """Once a day; what is due once a month stays so, in each zone, and may not begin after the simulation."""
+    """Once a day; what is due once a month stays so, at night, and may not begin after the simulation."""
     if schedule.spec.get("kind") != "monthly":
         return dict(DAILY)
     first = min(str(schedule.spec.get("start_month", span.months[0])), span.months[0])
-    return {**schedule.spec, "start_month": first}
+    return {**schedule.spec, "start_month": first, "time": f"{EARLY:%H:%M}", "timezone": "UTC"}

