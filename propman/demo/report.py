@@ -24,12 +24,12 @@ from shared.money import format_cents
 NEXT: Final = """
 Try next (the servers keep running; `make stop` ends them):
   {propman} run                    all services, in another terminal
-  {propman} billing invoices list
+  {propman} billing explain invoice {number}
   {propman} billing record-payment --invoice {number} --amount 500 --reference CHK-1
   {propman} billing generate-monthly-invoices --month {following} --dry-run
   {propman} notifications list
   {propman} trace {occurrence}
-  {propman} scheduler list
+  {propman} monitor
 """
 
 
