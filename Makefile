@@ -26,7 +26,7 @@ stop: ## Stop the local servers that were started here
 	@if [ -x $(BIN)/propman ]; then $(BIN)/propman dev stop; else echo "Nothing was started here."; fi
 
 test: $(STAMP) ## Run every test, on real servers
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-fast: $(STAMP) ## Run the tests that need no server
 	@$(BIN)/python -m pytest -m "not servers and not faults and not docker" $(ARGS)

@@ -51,6 +51,7 @@ def start(as_json: JsonOption = False) -> None:
     """
     servers, given = _demo_servers()
     path = environment_file()
+    new = not path.exists()
     if will_install(given.names):
         say("Installing the packages that are missing first; it takes a minute.")
     with _one_line_errors():
@@ -58,6 +59,8 @@ def start(as_json: JsonOption = False) -> None:
         write_environment(urls, path, service_names(), given)
     _show(servers, as_json=as_json)
     success(f"The servers are ready; their addresses are in {path}")
+    if new:
+        say("Once, before `propman run`: `propman db init && propman db migrate` make the databases.")
 
 
 @app.command()

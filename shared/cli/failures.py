@@ -25,7 +25,7 @@ SERVERS = {
 NOT_LET_IN = (
     Unreachable,
     "The database does not let us in",
-    f"Check the user and password in {SERVERS['asyncpg'][1]}.",
+    f"On new servers run `propman db init && propman db migrate` first; else check {SERVERS['asyncpg'][1]}.",
 )
 REFUSALS: dict[str, tuple[type[CommandError], str, str]] = {
     "UndefinedTableError": (CommandError, "The schema is not there", MIGRATE),

@@ -189,8 +189,10 @@ def test_what_happens_once_in_the_year_has_happened_to_the_others(year: Any) -> 
 def test_who_pays_on_time_has_a_streak_and_what_was_promised_for_it(year: Any) -> None:
     """25.00 for every third month on time and 100.00 for twelve: 4 x 25.00 + 100.00.
 
-    Pete has the same, and more for paying ahead. Bayview Terrace pays out in rent by itself: Mina, who was
-    late in March, has three good months with June, and 25.00 less to pay in July.
+    Pete has the same, and 10.00 for every 2,000.00 paid ahead, each cent of which counts once: four times
+    3,840.00 - 1,280.00 = 2,560.00 is 10,240.00, in which 2,000.00 is five times, the fifth in October.
+    Bayview Terrace pays out in rent by itself: Mina, who was late in March, has three good months with June,
+    and 25.00 less to pay in July.
     """
     streaks = {name: household(year, name)["streak"] for name in EIGHT}
     rewards = {name: household(year, name)["reward_cents"] for name in EIGHT}
@@ -200,7 +202,7 @@ def test_who_pays_on_time_has_a_streak_and_what_was_promised_for_it(year: Any) -
     ] * 4
     assert [streaks[name] for name in ("Chronic Charlie", "Partial Pat", "Overdue Olivia")] == [0] * 3
     assert rewards["Perfect Payer"] == rewards["Streak Sally"] == rewards["Auto Alice"] == 20_000
-    assert rewards["Prepay Pete"] > rewards["Perfect Payer"]
+    assert rewards["Prepay Pete"] == 20_000 + 5 * 1_000
     assert sorted(line[2] for line in ledger(year, "Mina Park") if line[0].month == 7 and line[2]) == [
         2_500,
         247_500,

@@ -313,3 +313,12 @@ async def test_catch_up_prints_what_would_be_announced() -> None:
         "record_missed": ["2026-05-02T09:00:00Z", "2026-05-03T09:00:00Z"],
         "next_run": "2026-05-04T09:00:00Z",
     }
+
+
+async def test_the_end_of_the_calendar_is_one_line_and_exit_2() -> None:
+    spec = {"kind": "calendar_days", "start_date": "9999-12-31", "every_days": 1, "time": "02:30"}
+    words = ("--spec", json.dumps(spec | {"timezone": "America/New_York"}), "--after", "9999-12-30T00:00:00Z")
+    ran = await run_propman("scheduler", "preview", *words, environment={})
+
+    assert (ran.code, len(ran.err.strip().splitlines())) == (2, 1)
+    assert "year 9999" in ran.err

@@ -1,5 +1,7 @@
 """`propman scheduler preview` and `catch-up`: what a timetable would do. They read and write nothing."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Annotated, Any, get_args
 
@@ -70,7 +72,10 @@ async def preview(
         --spec '{"kind":"cron","expr":"0 9 * * *","timezone":"@property"}'
     """
     places = await _places(spec, zone or [])
-    found = sorted((moment, place.zone.key) for place in places for moment in place.upcoming(after, count))
+    with _within_the_calendar():
+        found = sorted(
+            (moment, place.zone.key) for place in places for moment in place.upcoming(after, count)
+        )
     runs = found[:count]
     local = [_local(*run) for run in runs]
     notes = [
@@ -92,6 +97,14 @@ async def preview(
         say(note)
     if len(runs) < count:
         warning("It is not due any more after that.")
+
+
+@contextmanager
+def _within_the_calendar() -> Iterator[None]:
+    try:
+        yield
+    except OverflowError as error:
+        raise UsageProblem("That leads past the year 9999, where the calendar ends.") from error
 
 
 def catch_up(
@@ -121,9 +134,10 @@ def catch_up(
         raise UsageProblem("--now is before --last-handled.")
     found = _read(spec)
     rules = CatchUpRules(policy, timedelta(seconds=window), most, timedelta(seconds=grace))  # type: ignore[arg-type]
-    due = found.due(last_handled, now)
-    plan = plan_catch_up(due, now=now, rules=rules)
-    following = found.upcoming(now, 1)
+    with _within_the_calendar():
+        due = found.due(last_handled, now)
+        plan = plan_catch_up(due, now=now, rules=rules)
+        following = found.upcoming(now, 1)
     if json_wanted():
         print_json(
             {
