@@ -118,17 +118,32 @@ def _identity(word: str, value: object) -> str:
 
 
 def _literals(args: object, kwargs: object) -> tuple[list[Any], dict[str, Any]]:
-    """Django-Q2 keeps arguments as Python: `1, 'x'` and `days=3`; only values are read, nothing is run."""
-    text = ", ".join(str(part).strip().strip(",") for part in (args, kwargs) if part)
+    """Django-Q2 keeps arguments as Python; only values are read, nothing is run.
+
+    Typed in the admin they are `1, 'x'` and `days=3`; made from code, `(1, 'x')` and `{'days': 3}`.
+    """
     try:
-        tree = ast.parse(f"f({text})", mode="eval").body
-        if not isinstance(tree, ast.Call) or any(word.arg is None for word in tree.keywords):
-            raise ValueError(text)
-        values = [ast.literal_eval(value) for value in tree.args]
-        named = {str(word.arg): ast.literal_eval(word.value) for word in tree.keywords}
+        return _values(str(args or "").strip()), _keywords(str(kwargs or "").strip())
     except (SyntaxError, ValueError):
+        text = ", ".join(str(part) for part in (args, kwargs) if part)
         raise CannotTranslate(f"its arguments, {text}, are no plain values") from None
-    return values, named
+
+
+def _values(text: str) -> list[Any]:
+    found = ast.literal_eval(text) if text else ()
+    return list(found) if isinstance(found, tuple) else [found]
+
+
+def _keywords(text: str) -> dict[str, Any]:
+    if text.startswith("{"):
+        found = ast.literal_eval(text)
+        if not isinstance(found, dict):
+            raise ValueError(text)
+        return {str(name): value for name, value in found.items()}
+    tree = ast.parse(f"f({text})", mode="eval").body
+    if not isinstance(tree, ast.Call) or tree.args or any(word.arg is None for word in tree.keywords):
+        raise ValueError(text)
+    return {str(word.arg): ast.literal_eval(word.value) for word in tree.keywords}
 
 
 def _options(words: Sequence[Any]) -> dict[str, Any]:

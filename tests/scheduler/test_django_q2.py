@@ -17,6 +17,7 @@ from tests.support.databases import TestDatabases
 NEW_YORK = "America/New_York"
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 INVOICES = "apps.billing.tasks.generate_monthly_invoices"
+CALL = "django.core.management.call_command"
 
 
 def row(**fields: Any) -> dict[str, Any]:
@@ -68,10 +69,18 @@ def test_every_type_of_schedule_has_its_kind(kind: str, expected: dict[str, Any]
         (INVOICES, None, "month='2026-12'", "monthly_billing_due", {"period": "2026-12"}),
         ("x.apply_late_fees", None, "", "late_fees_due", {}),
         ("x.send_payment_reminders", "", "days_before=3", "payment_reminders_due", {"days_before": 3}),
+        (CALL, "('apply_late_fees',)", "{}", "late_fees_due", {}),
+        (
+            CALL,
+            "('send_payment_reminders',)",
+            "{'days_before': 3, 'days_after': 7}",
+            "payment_reminders_due",
+            {"days_before": 3, "days_after": 7},
+        ),
         ("x.check_weather_alerts", None, None, "weather_check_due", {}),
         ("x.expire_signing_links", None, "days=7", "signing_link_expiry_due", {"days": 7}),
         (
-            "django.core.management.call_command",
+            CALL,
             "'cleanup_old_tasks', '--days', '60', '--failures-only'",
             None,
             "cleanup_due",
@@ -96,6 +105,7 @@ def test_a_command_of_before_is_a_trigger_now(
         ({"func": "x.seed_dev_data"}, "propman seed-dev-data"),
         ({"args": "7"}, "was given 7 without a name"),
         ({"kwargs": "month=__import__('os').getcwd()"}, "are no plain values"),
+        ({"kwargs": "{'month': open('x')}"}, "are no plain values"),
         ({"kwargs": "property=7"}, "is a number of the old database"),
         ({"kwargs": "month='soon'"}, "period: "),
         ({"kwargs": "colour='red'"}, "has no field colour"),

@@ -310,7 +310,7 @@ async def _identity(connection: AsyncConnection, which: str) -> UUID:
 async def _listed(connection: AsyncConnection, which: str) -> ListedWorkOrder:
     rows = await store.list_work_orders(connection, 1, Wanted(), named=_named(which))
     if not rows:
-        raise _NoSuchOrder(f"There is no work order {which}")
+        raise _NoSuchOrder(f"There is no work order {which}: see `propman leasing work-orders list`")
     return rows[0]
 
 

@@ -185,7 +185,7 @@ def _refusals_in_words() -> Iterator[None]:
     except BadDocument as bad:
         for mistake in bad.mistakes:
             error(f"{mistake.path}: {mistake.reason}")
-        raise CommandError("Nothing was set.", remedy="See `propman rewards policy set --help`.") from bad
+        raise UsageProblem("Nothing was set.", remedy="See `propman rewards policy set --help`.") from bad
     except UnlawfulRedemption as unlawful:
         raise CommandError(f"Refused: {unlawful}.", remedy="Set redemption=off_ledger there.") from unlawful
     except PropertyUnknown as unknown:
