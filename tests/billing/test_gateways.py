@@ -71,7 +71,7 @@ async def server() -> AsyncIterator[StripeServer]:
 
 @pytest.fixture
 async def stripe(server: StripeServer) -> AsyncIterator[StripeGateway]:
-    gateway = StripeGateway(SECRET_KEY, base_url=server.url, timeout=0.5)
+    gateway = StripeGateway(SECRET_KEY, base_url=server.url, timeout=1.5)
     yield gateway
     await gateway.close()
 
