@@ -90,18 +90,22 @@ async def seed_dev_data(
     names = chosen_services(apart) if apart else []
     found = await holdings()
     refuse_if_running(found)
-    past = None if clear else past_to_continue(found, wanted)
-    if past is None:
-        if clear:
-            refuse_real_data(found, sure=real)
-            agreed(found, yes=yes or no_input)
-        past = await begin(wanted)
-    else:
-        say(f"Going on at {past.reached_at:%Y-%m-%d %H:%M} UTC, where an earlier run was cut off.")
+    if clear:
+        refuse_real_data(found, sure=real)
+        agreed(found, yes=yes or no_input)
+    past = await begin_or_go_on(None if clear else past_to_continue(found, wanted), wanted)
     with log_file().open("a", encoding="utf-8") as stream:
         configure_logging(level="warning", style="json", stream=stream)
         seconds = await run_through(past, clock, stream.name, apart=names)
     show(await read_outcome(), past, seconds)
+
+
+async def begin_or_go_on(cut_off: Past | None, wanted: Past) -> Past:
+    """The past to live through: one that was cut off, or a new one in empty databases."""
+    if cut_off is None:
+        return await begin(wanted)
+    say(f"Going on at {cut_off.reached_at:%Y-%m-%d %H:%M} UTC, where an earlier run was cut off.")
+    return cut_off
 
 
 def span_of(months: int, until: date | None, clock: Clock) -> Span:

@@ -7,17 +7,6 @@ from services.leasing.links import PATH
 
 def openapi_document() -> dict[str, Any]:
     """Every path that a deployment with all settings serves."""
-    page = {"text/html": {"schema": {"type": "string"}}}
-
-    def answer(text: str) -> dict[str, Any]:
-        return {"description": text, "content": page}
-
-    refused = {
-        "404": answer("The address is not one of ours."),
-        "429": answer("Too many wrong addresses from there; `Retry-After` says when to try again."),
-        "500": answer("A defect. Nothing was signed."),
-        "503": answer("Not now. Nothing was signed."),
-    }
     key = {
         "name": "key",
         "in": "path",
@@ -39,7 +28,7 @@ def openapi_document() -> dict[str, Any]:
                 "get": {
                     "operationId": "showLease",
                     "summary": "The lease and a form, or what became of the link; changes nothing, as HEAD.",
-                    "responses": {"200": answer("A page in the signer's language."), **refused},
+                    "responses": {"200": _answer("A page in the signer's language."), **_refused()},
                 },
                 "post": {
                     "operationId": "signLease",
@@ -47,14 +36,27 @@ def openapi_document() -> dict[str, Any]:
                     "requestBody": {"required": True, "content": form},
                     "responses": {
                         "303": {"description": "Look at the page: it says what came of it."},
-                        "403": answer("The form came from another site."),
-                        "413": answer("That is no form of ours."),
-                        "422": answer("Not signed: the page says what is missing."),
-                        **refused,
+                        "403": _answer("The form came from another site."),
+                        "413": _answer("That is no form of ours."),
+                        "422": _answer("Not signed: the page says what is missing."),
+                        **_refused(),
                     },
                 },
             }
         },
+    }
+
+
+def _answer(text: str) -> dict[str, Any]:
+    return {"description": text, "content": {"text/html": {"schema": {"type": "string"}}}}
+
+
+def _refused() -> dict[str, Any]:
+    return {
+        "404": _answer("The address is not one of ours."),
+        "429": _answer("Too many wrong addresses from there; `Retry-After` says when to try again."),
+        "500": _answer("A defect. Nothing was signed."),
+        "503": _answer("Not now. Nothing was signed."),
     }
 
 

@@ -81,38 +81,45 @@ async def run_now(  # noqa: PLR0913 - each says another thing about the run, all
         raise KeyTaken(f"Keys that begin with {UNNAMED!r} are those of runs without one; choose another")
     store = SchedulerStore(tx.connection)
     source = await _source(store, schedule_key)
-    rules = source.schedule.rules if source.schedule else Rules(run_timeout=None)
-    wanted = checked_payload(
-        trigger_named(source.trigger),
-        {**(source.schedule.payload if source.schedule else {}), **(payload or {})},
-    )
-    place = zone(wanted.get("only_zone") or source.zone).key
-    occurrence = Occurrence(
-        id=UUID(int=0),
-        schedule_id=source.schedule.id if source.schedule else None,
-        schedule_key=source.key,
-        trigger=source.trigger,
-        spec_version=source.schedule.spec_version if source.schedule else 0,
-        zone=place,
-        scheduled_for=as_utc(as_of or tx.at),
-        origin="manual",
-        seq=seq or f"{UNNAMED}{new_id()}",
-        payload=wanted,
-        expected=source.schedule.expected if source.schedule else expected_consumers(source.trigger),
+    occurrence = replace(
+        _occurrence(source, payload or {}, seq or f"{UNNAMED}{new_id()}", as_of=as_of, now=tx.at),
         dry_run=dry_run,
         requested_by=requested_by,
         reason=reason,
-        created_at=tx.at,
-        announced_at=tx.at,
-        **asdict(deadlines(rules, tx.at)),
     )
-    identity = occurrence_id(source.identity, place, occurrence.scheduled_for, "manual", occurrence.seq)
-    occurrence = replace(occurrence, id=identity)
     if not (force or dry_run) and await store.occurrence_asked(source.key, occurrence.seq) is None:
         await _require_free(store, source, tx.at)
     if await announce(tx, occurrence):
         return occurrence.id
     return await _former(store, occurrence, as_of=as_of)
+
+
+def _occurrence(
+    source: _Source, payload: Mapping[str, Any], seq: str, *, as_of: datetime | None, now: datetime
+) -> Occurrence:
+    """One run of a source, beside its own times."""
+    schedule = source.schedule
+    wanted = checked_payload(
+        trigger_named(source.trigger), {**(schedule.payload if schedule else {}), **payload}
+    )
+    place = zone(wanted.get("only_zone") or source.zone).key
+    scheduled_for = as_utc(as_of or now)
+    return Occurrence(
+        id=occurrence_id(source.identity, place, scheduled_for, "manual", seq),
+        schedule_id=schedule.id if schedule else None,
+        schedule_key=source.key,
+        trigger=source.trigger,
+        spec_version=schedule.spec_version if schedule else 0,
+        zone=place,
+        scheduled_for=scheduled_for,
+        origin="manual",
+        seq=seq,
+        payload=wanted,
+        expected=schedule.expected if schedule else expected_consumers(source.trigger),
+        created_at=now,
+        announced_at=now,
+        **asdict(deadlines(schedule.rules if schedule else Rules(run_timeout=None), now)),
+    )
 
 
 async def await_outcome(

@@ -1,6 +1,6 @@
 """`propman scheduler add`, `edit`, `archive` and `remove`: which schedules there are, and what they say."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import zip_longest
 from typing import Annotated, Any
@@ -17,6 +17,7 @@ from services.scheduler.reporting import local_time, no_runs, schedule_document
 from services.scheduler.rule_texts import parse_duration, parse_rules
 from services.scheduler.spec_words import spec_in_words
 from services.scheduler.specs import InvalidSpec, parse_document, read_spec
+from services.scheduler.store import SchedulerStore
 from services.scheduler.timetable import parse_cron
 from services.scheduler.timetables import coming
 from services.scheduler.verbs.opening import KeyArgument, changing, looking, the_schedule
@@ -34,6 +35,7 @@ from shared.cli import (
     say,
     success,
 )
+from shared.messaging.transaction import Tx
 
 Run = tuple[datetime, str]
 """An instant and the zone it is meant in."""
@@ -116,13 +118,22 @@ async def add(
             rules=parse_rules(rule or [], Rules()),
             now=tx.at,
         )
-        if not await store.add_schedule(schedule, now=tx.at):
-            raise CommandError(
-                f"There is a schedule {key!r} already.", remedy="Edit it, remove it, or use another key."
-            )
-        schedule = await align(tx, schedule)
-        await store.save_schedule(schedule, now=tx.at)
+        schedule = await _keep_new(store, tx, schedule)
         following = coming(await parts_of(tx.connection, schedule), tx.at, 5)
+    _show_new(schedule, following, dry_run=dry_run, as_json=as_json)
+
+
+async def _keep_new(store: SchedulerStore, tx: Tx, schedule: Schedule) -> Schedule:
+    if not await store.add_schedule(schedule, now=tx.at):
+        raise CommandError(
+            f"There is a schedule {schedule.key!r} already.", remedy="Edit it, remove it, or use another key."
+        )
+    aligned = await align(tx, schedule)
+    await store.save_schedule(aligned, now=tx.at)
+    return aligned
+
+
+def _show_new(schedule: Schedule, following: Sequence[Run], *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         instants = [moment for moment, _ in following]
         print_json(schedule_document(schedule, None) | {"dry_run": dry_run, "upcoming": instants})
@@ -134,7 +145,7 @@ async def add(
     if dry_run:
         say("Dry run: nothing was added.")
     else:
-        success(f"{key} is scheduled.")
+        success(f"{schedule.key} is scheduled.")
 
 
 async def change(

@@ -1,6 +1,6 @@
 """`propman scheduler preview` and `catch-up`: what a timetable would do. They read and write nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Annotated, Any, get_args
@@ -77,25 +77,32 @@ async def preview(
             (moment, place.zone.key) for place in places for moment in place.upcoming(after, count)
         )
     runs = found[:count]
-    local = [_local(*run) for run in runs]
     notes = [
         note
         for place in places
         for note in notes_on(place, [moment for moment, name in runs if name == place.zone.key])
     ]
     if json_wanted():
-        document = {
-            "expected": [_utc(moment) for moment, _ in runs],
-            "expected_local": local,
-            "notes": notes,
-        }
+        document = _preview_document(runs, notes)
         print_json(document if len(places) == 1 else document | {"zones": [name for _, name in runs]})
-        return
-    rows = [(text, name, _utc(moment)) for text, (moment, name) in zip(local, runs, strict=True)]
+    else:
+        _print_runs(runs, notes, complete=len(runs) == count)
+
+
+def _preview_document(runs: Sequence[tuple[datetime, str]], notes: list[str]) -> dict[str, Any]:
+    return {
+        "expected": [_utc(moment) for moment, _ in runs],
+        "expected_local": [_local(*run) for run in runs],
+        "notes": notes,
+    }
+
+
+def _print_runs(runs: Sequence[tuple[datetime, str]], notes: Sequence[str], *, complete: bool) -> None:
+    rows = [(_local(moment, name), name, _utc(moment)) for moment, name in runs]
     print_table(["there", "zone", "UTC"], rows, empty="It is never due after that.")
     for note in notes:
         say(note)
-    if len(runs) < count:
+    if not complete:
         warning("It is not due any more after that.")
 
 

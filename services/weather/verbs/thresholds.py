@@ -4,8 +4,10 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any, Final
+from uuid import UUID
 
 import typer
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.weather.domain.levels import Level
 from services.weather.domain.observations import Metric
@@ -52,12 +54,7 @@ async def show(property_id: PropertyOption = None, as_json: JsonOption = False) 
       propman weather thresholds show --property 0198c1d2-7e1a-7c3f-9b2e-3d4c5b6a7f80 --json
     """
     async with reading() as connection:
-        if property_id is not None:
-            await known_property(connection, property_id)
-        ids = [property_id] if property_id else []
-        found = await ConditionStore(connection).thresholds(ids)
-    layers = [found[None], found[property_id]] if property_id else [found[None]]
-    rows = [_row(item) for item in profile(*layers)]
+        rows = [_row(item) for item in await _in_force(connection, property_id)]
     if as_json:
         print_json(rows)
         return
@@ -108,20 +105,23 @@ async def set_threshold(
         "cooldown": None if cooldown is None else timedelta(hours=cooldown),
     }
     async with database() as transactions, transactions.command("weather.set_threshold") as tx:
-        if property_id is not None:
-            await known_property(tx.connection, property_id)
-        store = ConditionStore(tx.connection)
-        found = await store.thresholds([property_id] if property_id else [])
-        layers = [found[None], found[property_id]] if property_id else [found[None]]
-        current = profile(*layers)
+        current = await _in_force(tx.connection, property_id)
         wanted = _wanted(current, metric, level, (raise_at, clear_at), given)
         if not dry_run:
-            await store.set_threshold(property_id, wanted, tx.at)
+            await ConditionStore(tx.connection).set_threshold(property_id, wanted, tx.at)
     if as_json:
         print_json(_row(wanted) | {"property_id": property_id, "dry_run": dry_run})
     _warn_of_order(current, wanted)
     whose = "this property" if property_id else "the portfolio"
     success(f"{'Dry run: would be set' if dry_run else 'Set'} for {whose}: {_in_words(wanted)}.")
+
+
+async def _in_force(connection: AsyncConnection, property_id: UUID | None) -> tuple[Threshold, ...]:
+    """The thresholds of the portfolio, or with a property's own over them; refuses one nobody knows."""
+    if property_id is not None:
+        await known_property(connection, property_id)
+    found = await ConditionStore(connection).thresholds([property_id] if property_id else [])
+    return profile(*([found[None], found[property_id]] if property_id else [found[None]]))
 
 
 def _wanted(
