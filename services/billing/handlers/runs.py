@@ -6,10 +6,11 @@ from typing import TypeVar
 from uuid import UUID
 
 from services.billing.store import RunStore
-from services.billing.store.runs import MOST_PROBLEMS, Run
+from services.billing.store.runs import Run
 from shared.contracts.base import Command, Trigger
 from shared.contracts.scheduler import TriggerOutcome, TriggerStarted
 from shared.messaging.transaction import Tx
+from shared.runs import MOST_PROBLEMS
 
 T = TypeVar("T")
 

@@ -7,14 +7,11 @@ from typing import Final
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.weather.schema import checks, runs
 from shared.db import columnar, insert_rows
-
-MOST_PROBLEMS: Final = 20
-"""How many reasons a run keeps; the count is of all."""
+from shared.runs import RunTable
 
 _COLUMNS: Final = (
     "location_id",
@@ -77,6 +74,9 @@ class Run:
             "skipped": self.skipped,
             "failed": self.failed,
         }
+
+
+_RUNS: Final = RunTable(runs, Run, done="done", expected="expected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,35 +153,17 @@ class CheckStore:
 
     async def open_run(self, run: Run) -> bool:
         """Begin a run; False where it was begun before."""
-        row = {name: getattr(run, name) for name in Run.__dataclass_fields__}
-        statement = (
-            insert(runs)
-            .values(row | {"problems": list(run.problems)})
-            .on_conflict_do_nothing()
-            .returning(runs.c.run_id)
-        )
-        return await self._connection.scalar(statement) is not None
+        return await _RUNS.begin(self._connection, run)
 
     async def count(self, run_id: UUID, tally: Tally, at: datetime) -> Run | None:
         """Count one check of a run as done; the run as it then stands, or None for work outside a run."""
-        problems = [tally.problem] if tally.problem else []
-        kept = (runs.c.problems + sa.cast(problems, ARRAY(sa.Text)))[1:MOST_PROBLEMS]
-        statement = (
-            sa.update(runs)
-            .where(runs.c.run_id == run_id)
-            .values(
-                done=runs.c.done + 1,
-                raised=runs.c.raised + tally.raised,
-                updated=runs.c.updated + tally.updated,
-                cleared=runs.c.cleared + tally.cleared,
-                failed=runs.c.failed + len(problems),
-                problems=kept,
-                finished_at=sa.case((runs.c.done + 1 >= runs.c.expected, sa.literal(at)), else_=None),
-            )
-            .returning(runs)
+        return await _RUNS.count(
+            self._connection,
+            run_id,
+            counts={"raised": tally.raised, "updated": tally.updated, "cleared": tally.cleared},
+            problems=[tally.problem] if tally.problem else [],
+            at=at,
         )
-        row = (await self._connection.execute(statement)).one_or_none()
-        return _run(row) if row else None
 
     async def set_expected(
         self, run_id: UUID, queued: int, skipped: int, finished_at: datetime | None
@@ -193,7 +175,7 @@ class CheckStore:
             .values(expected=queued, skipped=skipped, finished_at=finished_at)
             .returning(runs)
         )
-        return _run((await self._connection.execute(statement)).one())
+        return _RUNS.read((await self._connection.execute(statement)).one())
 
     async def prune_runs(self, before: datetime) -> None:
         """Forget runs that finished long ago; the scheduler has their outcomes."""
@@ -201,10 +183,4 @@ class CheckStore:
 
     async def run(self, run_id: UUID) -> Run | None:
         """One run."""
-        row = (await self._connection.execute(sa.select(runs).where(runs.c.run_id == run_id))).one_or_none()
-        return _run(row) if row else None
-
-
-def _run(row: sa.Row[tuple[object, ...]]) -> Run:
-    values = {name: getattr(row, name) for name in Run.__dataclass_fields__}
-    return Run(**values | {"problems": tuple(values["problems"])})
+        return await _RUNS.find(self._connection, run_id)

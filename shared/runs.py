@@ -1,0 +1,88 @@
+"""The row of a run: how many pieces of work a trigger was split into, and what came of them.
+
+A service has a table of its own and a dataclass of its own, because each counts other things. What is the
+same in all is here: a run begins once, each piece is counted by one statement, and the piece that completes
+it sees that.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Final, Generic, TypeVar
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+R = TypeVar("R")
+
+MOST_PROBLEMS: Final = 20
+"""How many reasons a run keeps; the count is of all."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunTable(Generic[R]):
+    """A service's table of runs, whose columns are called as the fields of its dataclass."""
+
+    table: sa.Table
+    kind: type[R]
+    done: str = "chunks_done"
+    expected: str = "chunks_expected"
+
+    async def begin(self, connection: AsyncConnection, run: R) -> bool:
+        """Keep a run that begins; False where it was begun before."""
+        row = {name: getattr(run, name) for name in self._names}
+        statement = (
+            insert(self.table)
+            .values(row | {"problems": list(row["problems"])})
+            .on_conflict_do_nothing()
+            .returning(self.table.c.run_id)
+        )
+        return await connection.scalar(statement) is not None
+
+    async def count(
+        self,
+        connection: AsyncConnection,
+        run_id: UUID,
+        *,
+        counts: Mapping[str, int],
+        problems: Sequence[str],
+        at: datetime,
+    ) -> R | None:
+        """Count one piece as done; the run as it then stands, or None for work outside a run.
+
+        `counts` goes onto the columns of these names.
+        """
+        columns = self.table.c
+        done = columns[self.done] + 1
+        kept = (columns.problems + sa.cast(list(problems), columns.problems.type))[1:MOST_PROBLEMS]
+        changes = {
+            self.done: done,
+            "failed": columns.failed + len(problems),
+            "problems": kept,
+            "finished_at": sa.case((done >= columns[self.expected], sa.literal(at)), else_=None),
+        }
+        statement = (
+            sa.update(self.table)
+            .where(columns.run_id == run_id)
+            .values(changes | {name: columns[name] + count for name, count in counts.items()})
+            .returning(self.table)
+        )
+        row = (await connection.execute(statement)).one_or_none()
+        return self.read(row) if row else None
+
+    async def find(self, connection: AsyncConnection, run_id: UUID) -> R | None:
+        """One run."""
+        statement = sa.select(self.table).where(self.table.c.run_id == run_id)
+        row = (await connection.execute(statement)).one_or_none()
+        return self.read(row) if row else None
+
+    def read(self, row: sa.Row[Any]) -> R:
+        """A row as the service's own dataclass."""
+        values = {name: getattr(row, name) for name in self._names}
+        return self.kind(**values | {"problems": tuple(values["problems"])})
+
+    @property
+    def _names(self) -> list[str]:
+        return [field.name for field in fields(self.kind)]  # type: ignore[arg-type]
