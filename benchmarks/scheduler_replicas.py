@@ -178,12 +178,12 @@ async def _run(
 async def _let_run(replicas: Replicas, seconds: float, kill_every: float | None) -> int:
     chance, kills = random.Random(20261124), 0
     loop = asyncio.get_running_loop()
-    end = loop.time() + seconds
-    while loop.time() < end:
-        if kill_every is None:
-            await asyncio.sleep(0.5)
-            continue
-        await asyncio.sleep(kill_every)
+    began = loop.time()
+    if kill_every is None:
+        await asyncio.sleep(seconds)
+        return 0
+    while loop.time() < began + seconds:
+        await asyncio.sleep(began + (kills + 1) * kill_every - loop.time())
         replicas.kill(chance.choice(replicas.running))
         replicas.start()
         kills += 1
@@ -261,7 +261,7 @@ def main() -> None:
     )
     parser.add_argument("--schedules", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=30, help="without kills")
-    parser.add_argument("--kills", type=float, default=60, help="seconds with one every 100 ms")
+    parser.add_argument("--kills", type=float, default=60, help="seconds with one every 100 ms, at least 10")
     options = parser.parse_args()
     configure_logging(level="error", style="console", stream=sys.stderr)
     say(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC")

@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from services.scheduler.domain.catch_up import Announced
-from services.scheduler.domain.decisions import Decision, LeftOut, Reason
+from services.scheduler.domain.decisions import Decision, LeftOut, Reason, Slot
 from services.scheduler.domain.occurrences import Occurrence, Origin
 from services.scheduler.domain.rules import Rules
 from services.scheduler.domain.schedules import Schedule
@@ -91,6 +91,13 @@ async def announce_queued(tx: Tx, schedule: Schedule, occurrence: Occurrence) ->
         occurrence.id, tx.at, **asdict(deadlines(schedule.rules, tx.at))
     )
     tx.emit(announcement(occurrence), message_id=occurrence.id, cause=command_envelope(CAUSE, occurrence.id))
+
+
+async def slot_of(tx: Tx, part: Schedule) -> Slot:
+    """What is under way of a schedule in one zone; nobody asks where runs may overlap."""
+    if part.rules.overlap == "allow":
+        return Slot()
+    return await SchedulerStore(tx.connection).slot(part.id, tx.at, zone=part.next_zone)
 
 
 async def carry_out(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from services.scheduler.announcing import carry_out
+from services.scheduler.announcing import carry_out, slot_of
 from services.scheduler.definitions import InvalidSchedule, edited
 from services.scheduler.domain.catch_up import next_after
 from services.scheduler.domain.decisions import Decision, Reason, decide
@@ -106,7 +106,7 @@ async def _settle_arrears(tx: Tx, part: Schedule, state: State, *, catch_up: Aft
     rules = part.rules
     if state != "active":
         rules = replace(rules, catch_up=catch_up, catch_up_window=_WITHOUT_LIMIT, grace=_NEVER_ON_TIME)
-    slot = await SchedulerStore(tx.connection).slot(part.id, tx.at, zone=part.next_zone)
+    slot = await slot_of(tx, part)
     due = missed_so_far(part, tx.at)
     decision = decide(due, now=tx.at, rules=rules, runs=part.runs, slot=slot)
     reasons: dict[str, Reason] = {"paused": "paused", "error": "held_back"}

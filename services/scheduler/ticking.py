@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from services.scheduler.announcing import announce_queued, carry_out
+from services.scheduler.announcing import announce_queued, carry_out, slot_of
 from services.scheduler.controlling import resume
 from services.scheduler.definitions import due_now
 from services.scheduler.domain.decisions import Decision, decide
@@ -102,7 +102,7 @@ async def _alone(tx: Tx, store: SchedulerStore, schedule: Schedule | None, work:
 
 
 async def _fire(tx: Tx, store: SchedulerStore, schedule: Schedule) -> None:
-    done = [await _announce_due(tx, store, part) for part in await parts_of(tx.connection, schedule)]
+    done = [await _announce_due(tx, part) for part in await parts_of(tx.connection, schedule)]
     advanced = replace(
         await put_together(tx, schedule, [part for part, _ in done]),
         runs=schedule.runs + sum(decision.runs for _, decision in done),
@@ -121,12 +121,12 @@ async def _fire(tx: Tx, store: SchedulerStore, schedule: Schedule) -> None:
     )
 
 
-async def _announce_due(tx: Tx, store: SchedulerStore, part: Schedule) -> tuple[Schedule, Decision]:
+async def _announce_due(tx: Tx, part: Schedule) -> tuple[Schedule, Decision]:
     """Decide on what has come due in one zone, and where it goes on there."""
     if part.next_run_at is None or part.next_run_at > tx.at:
         return part, Decision((), None, ())
     due = due_now(part, timetable_of(part.spec, part.rules), tx.at)
-    slot = await store.slot(part.id, tx.at, zone=part.next_zone)
+    slot = await slot_of(tx, part)
     decision = decide(due, now=tx.at, rules=part.rules, runs=part.runs, slot=slot)
     await carry_out(tx, part, decision)
     advanced = replace(

@@ -21,6 +21,8 @@ from shared.messaging.tables import OUTBOX_CHANNEL
 
 BATCH: Final = 500
 POLL_SECONDS: Final = 1.0
+BREATH_SECONDS: Final = 0.01
+"""What rows that come one by one are gathered for; the first of them goes at once."""
 RELAY_LOCK: Final = 7_206_170_002
 LONGEST_PAUSE: Final = 5.0
 
@@ -103,14 +105,20 @@ class Relay:
             await _close(connection)
 
     async def _publish_while_leading(self, connection: "asyncpg.Connection[Any]") -> None:
+        loop = asyncio.get_running_loop()
+        observed = loop.time() - POLL_SECONDS
         while True:
             self._wake.clear()
             last_round = self._stopping  # asked before it reads: what was committed by then is published
-            while await self.publish_batch(connection) == BATCH:
+            while (found := await self.publish_batch(connection)) == BATCH:
                 continue
-            await self._observe(connection)
+            if last_round or loop.time() - observed >= POLL_SECONDS:
+                await self._observe(connection)
+                observed = loop.time()
             if last_round:
                 return
+            if found:
+                await asyncio.sleep(BREATH_SECONDS)
             await self._sleep(POLL_SECONDS)
 
     async def publish_batch(self, connection: "asyncpg.Connection[Any]") -> int:

@@ -23,6 +23,19 @@ _RUNNING = schedules.c.state.in_(["active", "error"])
 _FIRES_AT = schedules.c.next_run_at + schedules.c.delay
 _RULES = tuple(item.name for item in fields(Rules))
 
+# What each due instant costs is written once: to put a statement together takes as long as to run it.
+_NOW = sa.bindparam("now", type_=sa.DateTime(timezone=True))
+_RESTED = sa.or_(schedules.c.retry_at.is_(None), schedules.c.retry_at <= _NOW)
+_NEXT_DUE = (
+    sa.select(schedules)
+    .where(_RUNNING, schedules.c.next_run_at <= _NOW, _NOW >= _FIRES_AT, _RESTED)
+    .order_by(schedules.c.next_run_at)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+_SAVE_SCHEDULE = sa.update(schedules).where(schedules.c.id == sa.bindparam("saved_id"))
+_ADD_OCCURRENCE = insert(occurrences).on_conflict_do_nothing().returning(occurrences.c.id)
+
 
 def _under_way(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
     return (
@@ -30,16 +43,6 @@ def _under_way(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
         ~occurrences.c.dry_run,
         sa.or_(occurrences.c.deadline_at.is_(None), occurrences.c.deadline_at > now),
     )
-
-
-async def trace(
-    connection: AsyncConnection, correlation_id: UUID
-) -> list[tuple[str, int, datetime, datetime]]:
-    """An occurrence's own part in its story: when it was announced."""
-    row = (await connection.execute(sa.select(occurrences).where(occurrences.c.id == correlation_id))).first()
-    if row is None:
-        return []
-    return [(f"announces {row.trigger}", 1, row.created_at, row.created_at)]
 
 
 class SchedulerStore:
@@ -55,12 +58,7 @@ class SchedulerStore:
 
     async def lock_next_due(self, now: datetime) -> Schedule | None:
         """The most overdue schedule that no other replica has in hand."""
-        query = (
-            sa.select(schedules)
-            .where(_RUNNING, schedules.c.next_run_at <= now, now >= _FIRES_AT)
-            .order_by(schedules.c.next_run_at)
-        )
-        return await self._lock_one(query, now)
+        return _locked(await self._connection.execute(_NEXT_DUE, {"now": now}))
 
     async def lock_next_resuming(self, now: datetime) -> Schedule | None:
         """A schedule whose pause is over."""
@@ -91,10 +89,8 @@ class SchedulerStore:
         return await self._lock_one(astray(), now)
 
     async def _lock_one(self, query: sa.Select[Any], now: datetime) -> Schedule | None:
-        rested = sa.or_(schedules.c.retry_at.is_(None), schedules.c.retry_at <= now)
-        query = query.where(rested).limit(1).with_for_update(skip_locked=True)
-        row = (await self._connection.execute(query)).one_or_none()
-        return _schedule(row) if row else None
+        query = query.where(_RESTED).limit(1).with_for_update(skip_locked=True)
+        return _locked(await self._connection.execute(query, {"now": now}))
 
     async def next_wake(self) -> datetime | None:
         """When a schedule is due, tried again or resumed, or a run is given up, whichever comes first."""
@@ -108,8 +104,8 @@ class SchedulerStore:
 
     async def save_schedule(self, schedule: Schedule, *, now: datetime) -> None:
         """Keep what is different about a schedule."""
-        statement = sa.update(schedules).where(schedules.c.id == schedule.id)
-        await self._connection.execute(statement.values(_values(schedule) | {"updated_at": now}))
+        values = _values(schedule) | {"updated_at": now, "saved_id": schedule.id}
+        await self._connection.execute(_SAVE_SCHEDULE, values)
 
     async def add_schedule(self, schedule: Schedule, *, now: datetime) -> bool:
         """Keep a new schedule; False where its key is taken."""
@@ -137,9 +133,7 @@ class SchedulerStore:
     async def add_occurrence(self, occurrence: Occurrence, *, scheduled_local: str) -> bool:
         """Keep an occurrence; False where it is there already."""
         values = _occurrence_values(occurrence, scheduled_local)
-        statement = insert(occurrences).values(values).on_conflict_do_nothing()
-        added = await self._connection.execute(statement.returning(occurrences.c.id))
-        return added.one_or_none() is not None
+        return (await self._connection.execute(_ADD_OCCURRENCE, values)).one_or_none() is not None
 
     async def add_unannounced(self, items: Sequence[tuple[Occurrence, str]]) -> None:
         """Keep occurrences that are not announced, each with its local time; those that are there stay."""
@@ -368,6 +362,11 @@ class SchedulerStore:
             outbox.c.message_id.in_(ids), outbox.c.last_error.is_not(None)
         )
         return {row.message_id: row.last_error for row in await self._connection.execute(query)}
+
+
+def _locked(found: sa.Result[Any]) -> Schedule | None:
+    row = found.one_or_none()
+    return _schedule(row) if row else None
 
 
 def _values(schedule: Schedule) -> dict[str, Any]:
