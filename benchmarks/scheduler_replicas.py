@@ -37,7 +37,7 @@ from propman.dev import ServerUrls
 from services.scheduler.definitions import new_schedule
 from services.scheduler.domain.rules import Rules
 from services.scheduler.schema import WAKE_CHANNEL
-from services.scheduler.store import SchedulerStore
+from services.scheduler.store import ScheduleStore
 from services.scheduler.ticking import DueLoop
 from shared.cli import print_record, say
 from shared.clock import SystemClock
@@ -201,7 +201,7 @@ async def _add(place: Place, count: int) -> None:
                 rules=Rules(catch_up="all", overlap="allow", run_timeout=None),
                 now=tx.at,
             )
-            await SchedulerStore(tx.connection).add_schedule(schedule, now=tx.at)
+            await ScheduleStore(tx.connection).add_schedule(schedule, now=tx.at)
     await engine.dispose()
 
 

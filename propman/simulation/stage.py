@@ -22,7 +22,7 @@ from services.billing.store import ChargeStore
 from services.notifications.schema import WAKE_CHANNEL as DELIVERIES_CHANNEL
 from services.notifications.store import deliveries
 from services.scheduler.schema import WAKE_CHANNEL as SCHEDULES_CHANNEL
-from services.scheduler.store import SchedulerStore, ZoneStore
+from services.scheduler.store import DueStore, ZoneStore
 from shared.clock import SharedClock
 from shared.hosting import open_transactions, spare_the_collector
 from shared.link_keys import VARIABLE
@@ -130,7 +130,7 @@ def _settings_of(name: str) -> ServiceSettings:
 
 def _busy(clock: SharedClock) -> Mapping[str, Busy]:
     async def scheduling(connection: AsyncConnection) -> bool:
-        wake = await SchedulerStore(connection).next_wake()
+        wake = await DueStore(connection).next_wake()
         return (wake is not None and wake <= clock.now()) or await ZoneStore(connection).any_astray()
 
     return {

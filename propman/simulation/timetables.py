@@ -13,7 +13,7 @@ from propman.simulation.calendar import EARLY, NOON, Span
 from propman.simulation.marker import keep_timetables, kept_timetables
 from services.scheduler.controlling import Change, edit
 from services.scheduler.domain.schedules import Schedule
-from services.scheduler.store import SchedulerStore
+from services.scheduler.store import ScheduleStore
 from shared.clock import Clock
 from shared.messaging.transaction import Transactions
 
@@ -31,7 +31,7 @@ DAILY: Final[Mapping[str, Any]] = {
 async def simplify(transactions: Transactions, span: Span, now: Clock) -> None:
     """Every schedule is due from now on, at the moments of the simulation; some not before its end."""
     async with transactions.command("seed.schedules") as tx:
-        running = [item for item in await SchedulerStore(tx.connection).schedules() if item.state == "active"]
+        running = [item for item in await ScheduleStore(tx.connection).schedules() if item.state == "active"]
         lived = {item.key: item.spec for item in running if item.key not in LEFT_OUT}
         await keep_timetables(tx.connection, lived)
         for schedule in running:
@@ -44,7 +44,7 @@ async def simplify(transactions: Transactions, span: Span, now: Clock) -> None:
 async def restore(transactions: Transactions) -> None:
     """Every schedule is what it was, and due from this moment on."""
     async with transactions.command("seed.schedules") as tx:
-        store = SchedulerStore(tx.connection)
+        store = ScheduleStore(tx.connection)
         for key, spec in (await kept_timetables(tx.connection)).items():
             schedule = await store.schedule(key, lock=True)
             if schedule is not None and schedule.spec != spec:

@@ -14,7 +14,7 @@ from services.scheduler.domain.decisions import Decision, LeftOut, Reason, Slot
 from services.scheduler.domain.occurrences import Occurrence, Origin
 from services.scheduler.domain.rules import Rules
 from services.scheduler.domain.schedules import Schedule
-from services.scheduler.store import SchedulerStore
+from services.scheduler.store import DueStore, OccurrenceStore
 from services.scheduler.triggers import announcement
 from shared.clock import zone
 from shared.identity import derived_id
@@ -78,7 +78,7 @@ async def announce(tx: Tx, occurrence: Occurrence) -> bool:
     """Keep an occurrence and emit its trigger; False where it had been announced before."""
     trigger = announcement(occurrence)
     local = local_text(occurrence.scheduled_for, occurrence.zone)
-    if not await SchedulerStore(tx.connection).add_occurrence(occurrence, scheduled_local=local):
+    if not await OccurrenceStore(tx.connection).add_occurrence(occurrence, scheduled_local=local):
         return False
     # The story of everything that follows begins here, whatever transaction it is told in.
     tx.emit(trigger, message_id=occurrence.id, cause=command_envelope(CAUSE, occurrence.id))
@@ -87,7 +87,7 @@ async def announce(tx: Tx, occurrence: Occurrence) -> bool:
 
 async def announce_queued(tx: Tx, schedule: Schedule, occurrence: Occurrence) -> None:
     """Announce a run that has waited for the end of another one."""
-    await SchedulerStore(tx.connection).start_queued(
+    await DueStore(tx.connection).start_queued(
         occurrence.id, tx.at, **asdict(deadlines(schedule.rules, tx.at))
     )
     tx.emit(announcement(occurrence), message_id=occurrence.id, cause=command_envelope(CAUSE, occurrence.id))
@@ -97,14 +97,14 @@ async def slot_of(tx: Tx, part: Schedule) -> Slot:
     """What is under way of a schedule in one zone; nobody asks where runs may overlap."""
     if part.rules.overlap == "allow":
         return Slot()
-    return await SchedulerStore(tx.connection).slot(part.id, tx.at, zone=part.next_zone)
+    return await DueStore(tx.connection).slot(part.id, tx.at, zone=part.next_zone)
 
 
 async def carry_out(
     tx: Tx, schedule: Schedule, decision: Decision, *, missed_because: Reason | None = None
 ) -> None:
     """Do what was decided of the instants that have come due; `missed_because` goes before other reasons."""
-    store = SchedulerStore(tx.connection)
+    store = OccurrenceStore(tx.connection)
     left_out = [_unannounced(schedule, item, at=tx.at, because=missed_because) for item in decision.left_out]
     await store.add_unannounced([(item, local_text(item.scheduled_for, item.zone)) for item in left_out])
     for item in decision.announce:

@@ -13,7 +13,7 @@ from services.scheduler.domain.catch_up import Announced, next_after
 from services.scheduler.domain.occurrences import Occurrence, State
 from services.scheduler.domain.schedules import Schedule
 from services.scheduler.following import parts_of
-from services.scheduler.store import SchedulerStore
+from services.scheduler.store import HistoryStore
 from services.scheduler.timetables import timetable_of
 from shared.identity import new_id
 from shared.messaging.transaction import Tx
@@ -46,7 +46,7 @@ async def instants_between(
     connection: AsyncConnection, schedule: Schedule, after: datetime, until: datetime
 ) -> list[Gap]:
     """The instants in (after, until] with what came of each; raises `InvalidSchedule` for too many."""
-    store = SchedulerStore(connection)
+    store = HistoryStore(connection)
     cleaned = await store.forgotten_until(schedule.id)
     gaps: list[Gap] = []
     for part in await parts_of(connection, schedule):

@@ -17,6 +17,7 @@ from services.scheduler.reporting import (
     schedule_record,
 )
 from services.scheduler.spec_words import spec_in_words
+from services.scheduler.store import HistoryStore
 from services.scheduler.timetables import coming
 from services.scheduler.triggers import spoken_name
 from services.scheduler.verbs import alerts, backfills, cleaning, controls, defining, importing, previewing
@@ -53,7 +54,7 @@ async def list_schedules(
       propman scheduler list --all --json
     """
     async with looking() as (store, _now):
-        found, last = await store.schedules(), await store.last_occurrences()
+        found, last = await store.schedules(), await HistoryStore(store.connection).last_occurrences()
     found = [schedule for schedule in found if everything or schedule.state != "archived"]
     if as_json:
         print_json([schedule_document(schedule, last.get(schedule.key)) for schedule in found])
@@ -85,7 +86,7 @@ async def show(key: KeyArgument, as_json: JsonOption = False) -> None:
     """
     async with looking() as (store, _now):
         schedule = await the_schedule(store, key)
-        last = next(iter(await store.history(key, 1)), None)
+        last = next(iter(await HistoryStore(store.connection).history(key, 1)), None)
         parts = await parts_of(store.connection, schedule) if schedule.follows_properties else []
     cursors = [cursor_of(part) for part in parts]
     if as_json:
@@ -108,7 +109,7 @@ async def history(
       propman scheduler history monthly-billing --limit 50 --json
     """
     async with looking() as (store, _now):
-        found = await store.history(key, limit)
+        found = await HistoryStore(store.connection).history(key, limit)
     if as_json:
         print_json([occurrence_document(occurrence) for occurrence in found])
         return

@@ -12,7 +12,7 @@ from services.scheduler.domain.decisions import Decision, Reason, decide
 from services.scheduler.domain.rules import Rules
 from services.scheduler.domain.schedules import Schedule, State
 from services.scheduler.following import align, missed_so_far, parts_of, put_together
-from services.scheduler.store import SchedulerStore, ZoneStore
+from services.scheduler.store import DueStore, ScheduleStore, ZoneStore
 from services.scheduler.timetables import runs_next_at, timetable_of
 from shared.messaging.transaction import Tx
 
@@ -45,7 +45,7 @@ async def edit(tx: Tx, schedule: Schedule, change: Change) -> Schedule:
         changed = replace(changed, runs=schedule.runs + sum(runs.values()) - sum(part.runs for part in parts))
     await ZoneStore(tx.connection).drop_cursors(schedule.id)
     changed = await align(tx, changed, runs=runs)
-    await SchedulerStore(tx.connection).save_schedule(changed, now=tx.at)
+    await ScheduleStore(tx.connection).save_schedule(changed, now=tx.at)
     return changed
 
 
@@ -58,7 +58,7 @@ async def pause(
     if schedule.state == "archived":
         raise InvalidSchedule(f"{schedule.key} is archived")
     paused = replace(schedule, state="paused", paused_by=by, paused_reason=reason, paused_until=until)
-    await SchedulerStore(tx.connection).save_schedule(paused, now=tx.at)
+    await ScheduleStore(tx.connection).save_schedule(paused, now=tx.at)
 
 
 async def resume(tx: Tx, schedule: Schedule, *, catch_up: AfterPause = "skip") -> tuple[Schedule, int]:
@@ -88,17 +88,16 @@ async def resume(tx: Tx, schedule: Schedule, *, catch_up: AfterPause = "skip") -
         paused_reason=None,
         paused_until=None,
     )
-    await SchedulerStore(tx.connection).save_schedule(resumed, now=tx.at)
+    await ScheduleStore(tx.connection).save_schedule(resumed, now=tx.at)
     return resumed, announced
 
 
 async def archive(tx: Tx, schedule: Schedule) -> None:
     """Never announce a schedule again; it and its history stay, and `resume` brings it back."""
-    store = SchedulerStore(tx.connection)
-    await store.drop_queued(schedule.id, reason="archived", now=tx.at)
+    await DueStore(tx.connection).drop_queued(schedule.id, reason="archived", now=tx.at)
     await ZoneStore(tx.connection).drop_cursors(schedule.id)
     gone = replace(schedule, state="archived", next_run_at=None, next_zone=None, delay=timedelta())
-    await store.save_schedule(gone, now=tx.at)
+    await ScheduleStore(tx.connection).save_schedule(gone, now=tx.at)
 
 
 async def _settle_arrears(tx: Tx, part: Schedule, state: State, *, catch_up: AfterPause = "skip") -> Decision:

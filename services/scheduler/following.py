@@ -11,7 +11,7 @@ from services.scheduler.domain.catch_up import Arrears, arrears, next_after
 from services.scheduler.domain.decisions import nobody_there
 from services.scheduler.domain.schedules import Schedule
 from services.scheduler.domain.zones import Cursor, cursor_of, gathered, in_zone
-from services.scheduler.store import SchedulerStore, ZoneStore
+from services.scheduler.store import DueStore, ZoneStore
 from services.scheduler.timetables import runs_next_at, timetable_of
 from shared.messaging.transaction import Tx
 
@@ -66,9 +66,7 @@ def missed_so_far(part: Schedule, now: datetime) -> Arrears:
 async def _leave(tx: Tx, schedule: Schedule, cursor: Cursor) -> None:
     part = in_zone(schedule, cursor)
     await carry_out(tx, part, nobody_there(missed_so_far(part, tx.at)))
-    await SchedulerStore(tx.connection).drop_queued(
-        schedule.id, reason="zone_left", now=tx.at, zone=cursor.zone
-    )
+    await DueStore(tx.connection).drop_queued(schedule.id, reason="zone_left", now=tx.at, zone=cursor.zone)
     await ZoneStore(tx.connection).drop_cursors(schedule.id, [cursor.zone])
 
 

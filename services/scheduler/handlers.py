@@ -5,7 +5,7 @@ from typing import Final
 import structlog
 
 from services.scheduler.domain.occurrences import Report, outcome_of
-from services.scheduler.store import SchedulerStore, StartStore, ZoneStore
+from services.scheduler.store import OccurrenceStore, StartStore, ZoneStore
 from services.scheduler.store.cleaning import SWEEPS
 from shared.cleaning import cleaning_router
 from shared.clock import UnknownZone, zone
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 @router.on(TriggerOutcome)
 async def record_outcome(outcome: TriggerOutcome, tx: Tx) -> None:
     """Keep what a consumer did with an occurrence, and what all of them together make of it."""
-    store = SchedulerStore(tx.connection)
+    store = OccurrenceStore(tx.connection)
     if await store.occurrence(outcome.occurrence_id, lock=True) is None:
         # Pruned, or announced by another service's own command: there is nothing to attach it to.
         log.info(

@@ -11,7 +11,7 @@ from services.scheduler.announcing import announce, deadlines, occurrence_id
 from services.scheduler.domain.occurrences import UNNAMED, Occurrence
 from services.scheduler.domain.rules import Rules
 from services.scheduler.domain.schedules import Schedule
-from services.scheduler.store import SchedulerStore
+from services.scheduler.store import DueStore, OccurrenceStore, ScheduleStore
 from services.scheduler.triggers import (
     UnknownTrigger,
     checked_payload,
@@ -79,8 +79,8 @@ async def run_now(  # noqa: PLR0913 - each says another thing about the run, all
     """
     if seq is not None and seq.startswith(UNNAMED):
         raise KeyTaken(f"Keys that begin with {UNNAMED!r} are those of runs without one; choose another")
-    store = SchedulerStore(tx.connection)
-    source = await _source(store, schedule_key)
+    store = OccurrenceStore(tx.connection)
+    source = await _source(ScheduleStore(tx.connection), schedule_key)
     occurrence = replace(
         _occurrence(source, payload or {}, seq or f"{UNNAMED}{new_id()}", as_of=as_of, now=tx.at),
         dry_run=dry_run,
@@ -88,7 +88,7 @@ async def run_now(  # noqa: PLR0913 - each says another thing about the run, all
         reason=reason,
     )
     if not (force or dry_run) and await store.occurrence_asked(source.key, occurrence.seq) is None:
-        await _require_free(store, source, tx.at)
+        await _require_free(DueStore(tx.connection), source, tx.at)
     if await announce(tx, occurrence):
         return occurrence.id
     return await _former(store, occurrence, as_of=as_of)
@@ -131,7 +131,7 @@ async def await_outcome(
     deadline = stopwatch() + timeout
     while True:
         async with transactions.engine.connect() as connection:
-            occurrence = await SchedulerStore(connection).occurrence(occurrence_id)
+            occurrence = await OccurrenceStore(connection).occurrence(occurrence_id)
         if occurrence is None:
             raise UnknownOccurrence(f"There is no occurrence {occurrence_id}")
         if occurrence.settled or stopwatch() >= deadline:
@@ -139,14 +139,14 @@ async def await_outcome(
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def _require_free(store: SchedulerStore, source: _Source, now: datetime) -> None:
+async def _require_free(store: DueStore, source: _Source, now: datetime) -> None:
     if source.schedule is None or source.schedule.rules.overlap == "allow":
         return
     if (await store.slot(source.schedule.id, now)).is_open:
         raise UnderWay(f"A run of {source.key} is under way; wait for its end, or use --force")
 
 
-async def _source(store: SchedulerStore, name: str) -> _Source:
+async def _source(store: ScheduleStore, name: str) -> _Source:
     schedule = await store.schedule(name, lock=True)
     if schedule is not None:
         # A run of all properties by hand is at one moment, wherever they are.
@@ -161,7 +161,7 @@ async def _source(store: SchedulerStore, name: str) -> _Source:
     return _Source(spoken_name(topic), topic, "UTC", None)
 
 
-async def _former(store: SchedulerStore, wanted: Occurrence, *, as_of: datetime | None) -> UUID:
+async def _former(store: OccurrenceStore, wanted: Occurrence, *, as_of: datetime | None) -> UUID:
     """What was asked for under the same key; a key that says two things is a mistake of the caller's."""
     former = await store.occurrence_asked(wanted.schedule_key, wanted.seq)
     same = former is not None and (

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.scheduler.domain.occurrences import Occurrence
 from services.scheduler.domain.schedules import Schedule
 from services.scheduler.reporting import local_time, outcome_words
-from services.scheduler.store import SchedulerStore
+from services.scheduler.store import HistoryStore, ScheduleStore
 from services.scheduler.store.alerts import AlertStore
 
 RECENT: Final = 20
@@ -35,8 +35,8 @@ PATIENCE: Final = timedelta(minutes=30)
 
 async def overview(connection: AsyncConnection, now: datetime) -> list[dict[str, Any]]:
     """A row per schedule: when it runs next, what came of its last runs, and what is wrong with it."""
-    store = SchedulerStore(connection)
-    last, recent = await store.last_occurrences(), await store.recent_states(RECENT)
+    history = HistoryStore(connection)
+    last, recent = await history.last_occurrences(), await history.recent_states(RECENT)
     return [
         _row(
             schedule,
@@ -44,7 +44,7 @@ async def overview(connection: AsyncConnection, now: datetime) -> list[dict[str,
             "".join(MARKS[state] for state in recent.get(schedule.key, [])),
             now,
         )
-        for schedule in await store.schedules()
+        for schedule in await ScheduleStore(connection).schedules()
         if schedule.state != "archived"
     ]
 

@@ -15,7 +15,7 @@ from services.scheduler.domain.decisions import Decision, decide
 from services.scheduler.domain.schedules import Schedule, retry_delay
 from services.scheduler.following import align, parts_of, put_together
 from services.scheduler.schema import WAKE_CHANNEL
-from services.scheduler.store import SchedulerStore, StartStore
+from services.scheduler.store import DueStore, ScheduleStore, StartStore
 from services.scheduler.timetables import runs_next_at, timetable_of
 from shared.identity import new_id
 from shared.messaging.errors import ErrorKind, classify, describe
@@ -33,26 +33,22 @@ log = structlog.get_logger()
 
 async def fire_next(tx: Tx) -> Schedule | None:
     """Announce the most overdue schedule; None when nothing is due."""
-    store = SchedulerStore(tx.connection)
-    return await _alone(tx, store, await store.lock_next_due(tx.at), _fire)
+    return await _alone(tx, await DueStore(tx.connection).lock_next_due(tx.at), _fire)
 
 
 async def release_next(tx: Tx) -> Schedule | None:
     """Announce a run that waited for another one to end, where that has ended."""
-    store = SchedulerStore(tx.connection)
-    return await _alone(tx, store, await store.lock_next_freed(tx.at), _release)
+    return await _alone(tx, await DueStore(tx.connection).lock_next_freed(tx.at), _release)
 
 
 async def resume_next(tx: Tx) -> Schedule | None:
     """Let a schedule run again whose pause was to last until now."""
-    store = SchedulerStore(tx.connection)
-    return await _alone(tx, store, await store.lock_next_resuming(tx.at), _resume)
+    return await _alone(tx, await DueStore(tx.connection).lock_next_resuming(tx.at), _resume)
 
 
 async def follow_zones(tx: Tx) -> Schedule | None:
     """Give a schedule that follows the properties its place in a zone that is new, or that nobody is in."""
-    store = SchedulerStore(tx.connection)
-    return await _alone(tx, store, await store.lock_next_astray(tx.at), _follow)
+    return await _alone(tx, await DueStore(tx.connection).lock_next_astray(tx.at), _follow)
 
 
 async def mark_unstarted(tx: Tx) -> Sequence[str]:
@@ -65,16 +61,16 @@ async def mark_unstarted(tx: Tx) -> Sequence[str]:
 
 async def give_up_overdue(tx: Tx) -> Sequence[str]:
     """Time out runs that nobody answered in time; their slots are free then."""
-    keys = await SchedulerStore(tx.connection).give_up_overdue(tx.at)
+    keys = await DueStore(tx.connection).give_up_overdue(tx.at)
     for key in keys:
         log.warning("run_timed_out", key=key)
     return keys
 
 
-_Work = Callable[[Tx, SchedulerStore, Schedule], Awaitable[None]]
+_Work = Callable[[Tx, Schedule], Awaitable[None]]
 
 
-async def _alone(tx: Tx, store: SchedulerStore, schedule: Schedule | None, work: _Work) -> Schedule | None:
+async def _alone(tx: Tx, schedule: Schedule | None, work: _Work) -> Schedule | None:
     """Do something with a schedule that is locked; one that cannot be worked with is held back by itself.
 
     The savepoint undoes its work and keeps the lock, so that no replica tries it again before its error
@@ -84,7 +80,7 @@ async def _alone(tx: Tx, store: SchedulerStore, schedule: Schedule | None, work:
         return None
     try:
         async with tx.connection.begin_nested():
-            await work(tx, store, schedule)
+            await work(tx, schedule)
     except Exception as error:
         if classify(error) is not ErrorKind.DEFECT:
             raise
@@ -96,12 +92,12 @@ async def _alone(tx: Tx, store: SchedulerStore, schedule: Schedule | None, work:
             last_error=describe(error),
             retry_at=tx.at + retry_delay(failures),
         )
-        await store.save_schedule(held, now=tx.at)
+        await ScheduleStore(tx.connection).save_schedule(held, now=tx.at)
         log.warning("schedule_held_back", key=schedule.key, error=held.last_error, failures=failures)
     return schedule
 
 
-async def _fire(tx: Tx, store: SchedulerStore, schedule: Schedule) -> None:
+async def _fire(tx: Tx, schedule: Schedule) -> None:
     done = [await _announce_due(tx, part) for part in await parts_of(tx.connection, schedule)]
     advanced = replace(
         await put_together(tx, schedule, [part for part, _ in done]),
@@ -110,7 +106,7 @@ async def _fire(tx: Tx, store: SchedulerStore, schedule: Schedule) -> None:
         last_error=None,
         retry_at=None,
     )
-    await store.save_schedule(advanced, now=tx.at)
+    await ScheduleStore(tx.connection).save_schedule(advanced, now=tx.at)
     log.info(
         "schedule_fired",
         key=schedule.key,
@@ -137,7 +133,8 @@ async def _announce_due(tx: Tx, part: Schedule) -> tuple[Schedule, Decision]:
     return runs_next_at(advanced, due.following), decision
 
 
-async def _release(tx: Tx, store: SchedulerStore, schedule: Schedule) -> None:
+async def _release(tx: Tx, schedule: Schedule) -> None:
+    store = DueStore(tx.connection)
     # Read again under the lock: what was seen before it may have been done by another replica.
     for waiting in await store.queued(schedule.id):
         zone = waiting.zone if schedule.follows_properties else None
@@ -145,13 +142,13 @@ async def _release(tx: Tx, store: SchedulerStore, schedule: Schedule) -> None:
             await announce_queued(tx, schedule, waiting)
 
 
-async def _resume(tx: Tx, _store: SchedulerStore, schedule: Schedule) -> None:
+async def _resume(tx: Tx, schedule: Schedule) -> None:
     await resume(tx, schedule)
 
 
-async def _follow(tx: Tx, store: SchedulerStore, schedule: Schedule) -> None:
+async def _follow(tx: Tx, schedule: Schedule) -> None:
     aligned = replace(await align(tx, schedule), error_count=0, last_error=None, retry_at=None)
-    await store.save_schedule(aligned, now=tx.at)
+    await ScheduleStore(tx.connection).save_schedule(aligned, now=tx.at)
     log.info("schedule_follows_zones", key=schedule.key, next_zone=aligned.next_zone)
 
 
@@ -203,7 +200,7 @@ class DueLoop:
                 if await step(tx):
                     return 0.0
         async with self._transactions.begin(command_envelope("scheduler.tick", new_id())) as tx:
-            return sleep_seconds(await SchedulerStore(tx.connection).next_wake(), tx.at)
+            return sleep_seconds(await DueStore(tx.connection).next_wake(), tx.at)
 
 
 def sleep_seconds(wake: datetime | None, now: datetime) -> float:

@@ -19,7 +19,7 @@ from services.scheduler.domain.catch_up import Timetable, next_after
 from services.scheduler.domain.schedules import Schedule
 from services.scheduler.domain.watching import LATE, Deaf, Watched, judge
 from services.scheduler.gateways.queues import BrokerSilent, queues_without_consumer
-from services.scheduler.store import SchedulerStore
+from services.scheduler.store import HistoryStore, ScheduleStore
 from services.scheduler.store.alerts import AlertStore
 from services.scheduler.timetables import timetable_of
 from services.scheduler.triggers import known_triggers
@@ -104,9 +104,9 @@ def _said(alert: Alert) -> dict[str, object]:
 
 async def schedule_findings(tx: Tx, deaf: Collection[Deaf]) -> list[Finding]:
     """What is wrong with the schedules."""
-    store = SchedulerStore(tx.connection)
-    written, runs = await store.written(), await store.recent_runs(RUNS)
-    successes = await store.last_successes()
+    store, history = ScheduleStore(tx.connection), HistoryStore(tx.connection)
+    written, runs = await store.written(), await history.recent_runs(RUNS)
+    successes = await history.last_successes()
     found: list[Finding] = []
     for schedule in await store.schedules():
         made, changed = written[schedule.key]
@@ -188,7 +188,7 @@ async def _nobody_runs(tx: Tx) -> str | None:
 async def asked(transactions: Transactions) -> set[Deaf]:
     """Every pair of trigger and consumer that some schedule counts on."""
     async with transactions.engine.connect() as connection:
-        schedules = await SchedulerStore(connection).schedules()
+        schedules = await ScheduleStore(connection).schedules()
     return {Deaf(consumer, item.trigger) for item in schedules for consumer in item.expected}
 
 

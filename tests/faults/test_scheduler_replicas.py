@@ -13,7 +13,7 @@ import pytest
 from propman.dev import ServerUrls
 from services.scheduler.definitions import new_schedule
 from services.scheduler.domain.rules import Rules
-from services.scheduler.store import SchedulerStore
+from services.scheduler.store import ScheduleStore
 from shared.clock import SystemClock
 from shared.contracts.scheduler import MonthlyBillingDue
 from shared.db import create_engine
@@ -51,7 +51,7 @@ async def add_schedules(system: System) -> None:
                 rules=Rules(overlap="allow", run_timeout=None),
                 now=tx.at,
             )
-            assert await SchedulerStore(tx.connection).add_schedule(schedule, now=tx.at)
+            assert await ScheduleStore(tx.connection).add_schedule(schedule, now=tx.at)
     await engine.dispose()
 
 

@@ -16,7 +16,7 @@ from services.billing import app as billing
 from services.scheduler import app as scheduling
 from services.scheduler.definitions import new_schedule
 from services.scheduler.domain.rules import Rules
-from services.scheduler.store import SchedulerStore
+from services.scheduler.store import ScheduleStore
 from services.weather.handlers import router as weather
 from shared.contracts.scheduler import WeatherCheckDue
 from shared.hosting import ServiceHost
@@ -94,7 +94,7 @@ async def prepare(scheduler: Scheduler, transactions: Transactions) -> None:
     for key, (trigger, spec, rules) in SCHEDULES.items():
         schedule = new_schedule(key, trigger=trigger, spec=spec, rules=rules, now=scheduler.clock.now())
         async with scheduler.transactions.command("test") as tx:
-            await SchedulerStore(tx.connection).add_schedule(schedule, now=tx.at)
+            await ScheduleStore(tx.connection).add_schedule(schedule, now=tx.at)
 
 
 async def test_a_month_that_began_without_a_scheduler_is_billed_once_and_the_weather_is_not_replayed(

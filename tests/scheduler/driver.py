@@ -10,7 +10,7 @@ from services.scheduler.domain.occurrences import Occurrence
 from services.scheduler.domain.rules import Rules
 from services.scheduler.domain.schedules import Schedule
 from services.scheduler.following import align
-from services.scheduler.store import SchedulerStore
+from services.scheduler.store import HistoryStore, ScheduleStore
 from services.scheduler.ticking import STEPS, fire_next
 from shared.messaging.transaction import Transactions, Tx
 
@@ -58,9 +58,9 @@ class Scheduler:
             now=self.clock.now(),
         )
         async with self.transactions.command("test") as tx:
-            assert await SchedulerStore(tx.connection).add_schedule(schedule, now=tx.at)
+            assert await ScheduleStore(tx.connection).add_schedule(schedule, now=tx.at)
             schedule = await align(tx, schedule)
-            await SchedulerStore(tx.connection).save_schedule(schedule, now=tx.at)
+            await ScheduleStore(tx.connection).save_schedule(schedule, now=tx.at)
         return schedule
 
     async def tick(self) -> Schedule | None:
@@ -84,19 +84,19 @@ class Scheduler:
     async def change(self, act: Callable[[Tx, Schedule], Awaitable[T]], key: str = "rent") -> T:
         """Do something with a schedule, locked, as a command does."""
         async with self.transactions.command("test") as tx:
-            schedule = await SchedulerStore(tx.connection).schedule(key, lock=True)
+            schedule = await ScheduleStore(tx.connection).schedule(key, lock=True)
             assert schedule is not None
             return await act(tx, schedule)
 
     async def schedule(self, key: str = "rent") -> Schedule:
         async with self.transactions.engine.connect() as connection:
-            found = await SchedulerStore(connection).schedule(key)
+            found = await ScheduleStore(connection).schedule(key)
         assert found is not None
         return found
 
     async def history(self, key: str | None = None) -> list[Occurrence]:
         async with self.transactions.engine.connect() as connection:
-            return await SchedulerStore(connection).history(key, 1_000)
+            return await HistoryStore(connection).history(key, 1_000)
 
 
 async def until(probe: Callable[[], Awaitable[T | None]], within: float = 5) -> T:

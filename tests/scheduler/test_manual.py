@@ -18,7 +18,7 @@ from services.scheduler.manual import (
     await_outcome,
     run_now,
 )
-from services.scheduler.store import SchedulerStore
+from services.scheduler.store import ScheduleStore
 from services.scheduler.triggers import InvalidPayload, UnknownTrigger, trigger_named
 from shared.contracts.scheduler import MonthlyBillingDue, TriggerOutcome
 from shared.identity import new_id
@@ -183,7 +183,7 @@ async def test_the_history_of_a_removed_schedule_stays(scheduler: Scheduler) -> 
     schedule = await scheduler.add()
     identity = await ask(scheduler)
     async with scheduler.transactions.command("test") as tx:
-        await SchedulerStore(tx.connection).remove_schedule(schedule)
+        await ScheduleStore(tx.connection).remove_schedule(schedule)
 
     [occurrence] = await scheduler.history("rent")
 

@@ -1,8 +1,19 @@
-"""All SQL of the scheduler; a file per subject."""
+"""All SQL of the scheduler; a file per subject. `now` is always an argument: nothing here reads a clock."""
 
-from services.scheduler.store.schedules import SchedulerStore
+from services.scheduler.store.due import DueStore
+from services.scheduler.store.history import HistoryStore
+from services.scheduler.store.occurrences import OccurrenceStore
+from services.scheduler.store.schedules import ScheduleStore
 from services.scheduler.store.starts import StartStore
 from services.scheduler.store.story import trace
 from services.scheduler.store.zones import ZoneStore
 
-__all__ = ["SchedulerStore", "StartStore", "ZoneStore", "trace"]
+__all__ = [
+    "DueStore",
+    "HistoryStore",
+    "OccurrenceStore",
+    "ScheduleStore",
+    "StartStore",
+    "ZoneStore",
+    "trace",
+]

@@ -17,7 +17,7 @@ from services.scheduler.reporting import local_time, no_runs, schedule_document
 from services.scheduler.rule_texts import parse_duration, parse_rules
 from services.scheduler.spec_words import spec_in_words
 from services.scheduler.specs import InvalidSpec, parse_document, read_spec
-from services.scheduler.store import SchedulerStore
+from services.scheduler.store import DueStore, ScheduleStore
 from services.scheduler.timetable import parse_cron
 from services.scheduler.timetables import coming
 from services.scheduler.verbs.opening import KeyArgument, changing, looking, the_schedule
@@ -123,7 +123,7 @@ async def add(
     _show_new(schedule, following, dry_run=dry_run, as_json=as_json)
 
 
-async def _keep_new(store: SchedulerStore, tx: Tx, schedule: Schedule) -> Schedule:
+async def _keep_new(store: ScheduleStore, tx: Tx, schedule: Schedule) -> Schedule:
     if not await store.add_schedule(schedule, now=tx.at):
         raise CommandError(
             f"There is a schedule {schedule.key!r} already.", remedy="Edit it, remove it, or use another key."
@@ -217,7 +217,7 @@ async def remove(key: KeyArgument, yes: YesOption = False) -> None:
         say("Nothing was removed.")
         return
     async with changing("remove") as (store, tx):
-        await store.drop_queued(schedule.id, reason="removed", now=tx.at)
+        await DueStore(tx.connection).drop_queued(schedule.id, reason="removed", now=tx.at)
         await store.remove_schedule(schedule)
     success(f"{key} is removed.")
 

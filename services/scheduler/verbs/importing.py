@@ -8,7 +8,7 @@ import typer
 from services.scheduler.django_q2 import Circumstances, Translation, UnreadableDump, read_dump, translate_all
 from services.scheduler.domain.catch_up import Policy
 from services.scheduler.spec_words import spec_in_words
-from services.scheduler.store import SchedulerStore
+from services.scheduler.store import ScheduleStore
 from services.scheduler.triggers import spoken_name
 from services.scheduler.verbs.opening import changing
 from shared.cli import (
@@ -72,7 +72,7 @@ async def import_django_q2(
     _report(found, fates, dry_run=dry_run)
 
 
-async def _kept(store: SchedulerStore, tx: Tx, item: Translation) -> str:
+async def _kept(store: ScheduleStore, tx: Tx, item: Translation) -> str:
     if item.schedule is None:
         return "left out"
     return "new" if await store.add_schedule(item.schedule, now=tx.at) else "there already"

@@ -10,7 +10,7 @@ import typer
 
 from services.scheduler.asking import refusals, scheduler_settings
 from services.scheduler.domain.schedules import Schedule
-from services.scheduler.store import SchedulerStore
+from services.scheduler.store import ScheduleStore
 from shared.cli import UsageProblem
 from shared.hosting import open_transactions
 from shared.messaging.transaction import Tx
@@ -23,12 +23,12 @@ ByOption = Annotated[
 
 
 @asynccontextmanager
-async def looking() -> AsyncIterator[tuple[SchedulerStore, datetime]]:
+async def looking() -> AsyncIterator[tuple[ScheduleStore, datetime]]:
     """The scheduler's database to read from, and what time it is."""
     async with open_transactions(scheduler_settings(), "scheduler") as transactions:
         now = transactions.clock.now()
         async with transactions.engine.connect() as connection:
-            yield SchedulerStore(connection), now
+            yield ScheduleStore(connection), now
 
 
 class _OnlyLooked(Exception):
@@ -36,20 +36,20 @@ class _OnlyLooked(Exception):
 
 
 @asynccontextmanager
-async def changing(verb: str, *, dry_run: bool = False) -> AsyncIterator[tuple[SchedulerStore, Tx]]:
+async def changing(verb: str, *, dry_run: bool = False) -> AsyncIterator[tuple[ScheduleStore, Tx]]:
     """The scheduler's database to change, in one transaction; a dry run does all of it and takes it back."""
     async with open_transactions(scheduler_settings(), "scheduler") as transactions:
         try:
             with refusals():
                 async with transactions.command(f"scheduler.{verb}") as tx:
-                    yield SchedulerStore(tx.connection), tx
+                    yield ScheduleStore(tx.connection), tx
                     if dry_run:
                         raise _OnlyLooked
         except _OnlyLooked:
             return
 
 
-async def the_schedule(store: SchedulerStore, key: str, *, lock: bool = False) -> Schedule:
+async def the_schedule(store: ScheduleStore, key: str, *, lock: bool = False) -> Schedule:
     """A schedule by its key, or a refusal that says which there are."""
     schedule = await store.schedule(key, lock=lock)
     if schedule is None:

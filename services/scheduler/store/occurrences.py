@@ -1,0 +1,118 @@
+"""Occurrences one by one: kept when their time comes, and what each consumer reports of them."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scheduler.domain.occurrences import Occurrence, Report, State
+from services.scheduler.schema import occurrence_outcomes, occurrences
+from shared.messaging.tables import outbox
+
+# Written once, because each due instant needs it: to put a statement together takes as long as to run it.
+_ADD = insert(occurrences).on_conflict_do_nothing().returning(occurrences.c.id)
+
+
+class OccurrenceStore:
+    """Occurrences and their outcomes, over one open connection."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add_occurrence(self, occurrence: Occurrence, *, scheduled_local: str) -> bool:
+        """Keep an occurrence; False where it is there already."""
+        values = _occurrence_values(occurrence, scheduled_local)
+        return (await self._connection.execute(_ADD, values)).one_or_none() is not None
+
+    async def add_unannounced(self, items: Sequence[tuple[Occurrence, str]]) -> None:
+        """Keep occurrences that are not announced, each with its local time; those that are there stay."""
+        if items:
+            values = [_occurrence_values(occurrence, local) for occurrence, local in items]
+            await self._connection.execute(insert(occurrences).on_conflict_do_nothing(), values)
+
+    async def occurrence(self, occurrence_id: UUID, *, lock: bool = False) -> Occurrence | None:
+        """One occurrence with what was reported; locked, so that reports settle it one after the other."""
+        query = sa.select(occurrences).where(occurrences.c.id == occurrence_id)
+        rows = (await self._connection.execute(query.with_for_update() if lock else query)).all()
+        return next(iter(await with_reports(self._connection, rows)), None)
+
+    async def occurrence_asked(self, schedule_key: str, seq: str) -> Occurrence | None:
+        """The occurrence somebody asked for under an idempotency key."""
+        query = sa.select(occurrences).where(
+            occurrences.c.schedule_key == schedule_key,
+            occurrences.c.seq == seq,
+            occurrences.c.origin == "manual",
+        )
+        return next(
+            iter(await with_reports(self._connection, (await self._connection.execute(query)).all())), None
+        )
+
+    async def record_report(self, occurrence_id: UUID, report: Report, *, now: datetime) -> None:
+        """Keep what a consumer said; of two reports the later-finished one counts, in whichever order."""
+        values = asdict(report) | {
+            "occurrence_id": occurrence_id,
+            "problems": list(report.problems),
+            "recorded_at": now,
+        }
+        statement = insert(occurrence_outcomes).values(values)
+        newer = statement.on_conflict_do_update(
+            index_elements=["occurrence_id", "consumer"],
+            set_={
+                name: statement.excluded[name] for name in values if name not in {"occurrence_id", "consumer"}
+            },
+            where=statement.excluded.finished_at > occurrence_outcomes.c.finished_at,
+        )
+        await self._connection.execute(newer)
+
+    async def settle(self, occurrence_id: UUID, state: State, finished_at: datetime | None) -> None:
+        """Set what came of an occurrence."""
+        statement = sa.update(occurrences).where(occurrences.c.id == occurrence_id)
+        await self._connection.execute(statement.values(state=state, finished_at=finished_at))
+
+
+async def with_reports(connection: AsyncConnection, rows: Sequence[sa.Row[Any]]) -> list[Occurrence]:
+    """Rows as the rules know them, with what was reported, and why the broker has not taken them."""
+    query = (
+        sa.select(occurrence_outcomes)
+        .where(occurrence_outcomes.c.occurrence_id.in_([row.id for row in rows]))
+        .order_by(occurrence_outcomes.c.consumer)
+    )
+    reports: dict[UUID, list[Report]] = {}
+    for row in await connection.execute(query):
+        reports.setdefault(row.occurrence_id, []).append(_report(row))
+    undelivered = await _undelivered(connection, [row.id for row in rows if row.state == "waiting"])
+    return [
+        replace(_occurrence(row), reports=tuple(reports.get(row.id, ())), undelivered=undelivered.get(row.id))
+        for row in rows
+    ]
+
+
+async def _undelivered(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Why the broker has not taken the triggers of occurrences; a trigger's id is its occurrence's."""
+    if not ids:
+        return {}
+    query = sa.select(outbox.c.message_id, outbox.c.last_error).where(
+        outbox.c.message_id.in_(ids), outbox.c.last_error.is_not(None)
+    )
+    return {row.message_id: row.last_error for row in await connection.execute(query)}
+
+
+def _occurrence_values(occurrence: Occurrence, scheduled_local: str) -> dict[str, Any]:
+    values = asdict(occurrence) | {"expected": list(occurrence.expected), "scheduled_local": scheduled_local}
+    del values["reports"], values["undelivered"]
+    return values
+
+
+def _occurrence(row: sa.Row[Any]) -> Occurrence:
+    values = dict(row._mapping)  # noqa: SLF001 - as above
+    del values["scheduled_local"]
+    return Occurrence(**values | {"expected": tuple(row.expected)})
+
+
+def _report(row: sa.Row[Any]) -> Report:
+    return Report(row.consumer, row.state, row.finished_at, row.counts, tuple(row.problems), row.parts)
