@@ -34,3 +34,13 @@ def mailbox(text: str | None) -> str | None:
     except email_validator.EmailNotValidError:
         return text
     return found.ascii_email or text
+
+
+def typed_mailbox(text: str | None) -> str | None:
+    """An address that a person gives us now, in the form that can be used; None for what is none.
+
+    Its domain has a dot, as mail on the Internet wants it (RFC 5321, section 2.3.5): `ann@example` is a slip
+    of the finger, and whoever made it is still there to mend it.
+    """
+    found = mailbox(text) or ""
+    return found if is_address(found) and "." in found.rpartition("@")[2] else None

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.notifications.addresses import mailbox
-from services.notifications.domain.contacts import Contact, is_address
+from services.notifications.addresses import typed_mailbox
+from services.notifications.domain.contacts import Contact
 from services.notifications.domain.decisions import Planned, Telling, begin, decide_address
 from services.notifications.domain.deliveries import Channel
 from services.notifications.domain.kinds import kind_of
@@ -89,9 +89,9 @@ def announcement(
         raise UsageProblem("Say to whom: exactly one of --to, --tenant and --group.")
     if not body.strip():
         raise UsageProblem("The body is empty.")
-    address = mailbox(to)
-    if to is not None and not is_address(address or ""):
-        raise UsageProblem(f"{to!r} is not an e-mail address.")
+    address = typed_mailbox(to)
+    if to is not None and address is None:
+        raise UsageProblem(f"{to!r} is not an e-mail address such as ann@example.com.")
     chosen = tuple(dict.fromkeys(_channel(name) for name in channels))
     checked = checked_subject(subject)
     if Channel.SMS in chosen:

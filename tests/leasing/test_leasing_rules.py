@@ -131,12 +131,28 @@ def test_a_lease_has_each_charge_once() -> None:
         "ann@@example.com",
         "ann @example.com",
         "@example.com",
+        "a@b",
+        "ann..lee@example.com",
+        ".ann@example.com",
+        "ann.@example.com",
+        "ann@-example.com",
+        "ann@example-.com",
+        "ann@my_host.example.com",
+        "ann@example..com",
+        "ann@example.com.",
     ],
 )
 def test_an_email_that_could_hide_a_header_or_a_second_address_is_refused(email: str) -> None:
     with pytest.raises(Invalid) as refusal:
         checked_tenant(TenantDetails(name="Ann", email=email), zone)
     assert refusal.value.wrong[0].field == "email"
+
+
+@pytest.mark.parametrize(
+    "email", ["o'neil+rent@mail.example.co.uk", "a@b.c", "josé@bücher.example", "ann@xn--bcher-kva.example"]
+)
+def test_an_ordinary_email_is_taken_as_it_is(email: str) -> None:
+    assert checked_tenant(TenantDetails(name="Ann", email=email), zone).email == email
 
 
 def test_a_name_with_a_line_break_is_refused() -> None:

@@ -15,8 +15,11 @@ CHANNELS: Final[tuple[str, ...]] = get_args(Channel)
 D = TypeVar("D", bound="TenantDetails")
 
 # Sanity, not proof: only a delivery shows that an address exists. What could carry a second address
-# or a header (blanks, commas, angle brackets, quotes) is refused.
-_EMAIL = re.compile(r"[^\s@<>()\[\],;:\"\\]+@[^\s@<>()\[\],;:\"\\.]+(\.[^\s@<>()\[\],;:\"\\.]+)+")
+# or a header (blanks, commas, angle brackets, quotes) is refused, and what no mail server could take: two
+# dots in a row, a domain without a dot (RFC 5321, section 2.3.5). Letters of other alphabets are letters.
+_WORD = r"[^\s@<>()\[\],;:\"\\.]+"
+_LABEL = r"(?!-)[^\s!-,./:-@\[-`{-~]{1,63}(?<!-)"
+_EMAIL = re.compile(rf"{_WORD}(\.{_WORD})*@{_LABEL}(\.{_LABEL})+")
 _PHONE = re.compile(r"\+?[0-9][0-9 ()./-]{3,28}")
 _LOCALE = re.compile(r"[a-z]{2,3}([-_][A-Z][a-z]{3})?([-_][A-Z]{2})?")
 

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from services.notifications.addresses import e164, mailbox
-from services.notifications.domain.contacts import is_address, is_webhook
+from services.notifications.addresses import e164, typed_mailbox
+from services.notifications.domain.contacts import is_webhook
 from services.notifications.store import groups as store
 from services.notifications.verbs.database import database, looking
 from shared.cli import (
@@ -59,9 +59,9 @@ async def add(
       propman notifications contacts add --name "Front desk" --email desk@example.com
       propman notifications contacts add --name Ledger --webhook https://ledger.example.com/propman
     """
-    address, number = mailbox(email), e164(phone)
-    if email is not None and not is_address(address or ""):
-        raise UsageProblem(f"{email!r} is not an e-mail address.")
+    address, number = typed_mailbox(email), e164(phone)
+    if email is not None and address is None:
+        raise UsageProblem(f"{email!r} is not an e-mail address such as ann@example.com.")
     if phone is not None and number is None:
         raise UsageProblem(f"{phone!r} is not a telephone number.", remedy="Write it like +1 212 555 0100.")
     if webhook is not None and not is_webhook(webhook):

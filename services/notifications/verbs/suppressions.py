@@ -6,6 +6,7 @@ import typer
 
 from services.notifications.addresses import e164, mailbox
 from services.notifications.domain.contacts import is_address
+from services.notifications.domain.kinds import Category
 from services.notifications.domain.suppressions import EVERYTHING, Answer, Why
 from services.notifications.store import reports
 from services.notifications.store import suppressions as store
@@ -64,6 +65,11 @@ async def add(
     Example:
       propman notifications suppressions add ann@example.com --why "asked by telephone"
     """
+    if category not in {EVERYTHING, *Category}:
+        raise UsageProblem(
+            f"There is no category {category!r}.",
+            remedy=f"Use one of {', '.join(Category)}, or {EVERYTHING}.",
+        )
     channel, spelled = _read(address)
     reason = Why.COMPLAINT if complaint else Why.MANUAL
     async with database() as transactions, transactions.command("notifications.close_address") as tx:
