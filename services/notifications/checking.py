@@ -11,6 +11,7 @@ from services.notifications.rendering import GIVEN, LOCALES, PARTS, NotRenderabl
 NAMES: Final = {
     "tenant_name": "Ann Example",
     "property_name": "Oak House",
+    "home": {"unit": "2B", "tenants": ["Ann Example", "Bob Example"]},
     "today": "2026-09-02",
     "zone": "America/New_York",
 }
@@ -20,21 +21,29 @@ _OPTIONAL: Final = frozenset({"reason"})
 """Asked for with `is defined`, because two facts share a template and one lacks it."""
 
 
-def example(templates: Templates, template: str) -> dict[str, Any]:
-    """A context as the facts make it."""
+def example(templates: Templates, template: str, stage: str | None = None) -> dict[str, Any]:
+    """A context as the facts make it, at one of the template's stages if it has any."""
     if template == "digest":
         return {"messages": [], **NAMES}
     path = templates.folder / "examples" / f"{template}.json"
     loaded: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return {**loaded, **NAMES}
+    at_stage = stages(templates, template)[stage] if stage is not None else {}
+    return {**loaded, **at_stage, **NAMES}
 
 
-def rendered_example(templates: Templates, template: str, locale: str) -> Rendered:
+def stages(templates: Templates, template: str) -> Mapping[str, Mapping[str, Any]]:
+    """What differs from the example at each stage of what is told in stages, such as a reminder."""
+    path = templates.folder / "examples" / f"{template}.stages.json"
+    found: Mapping[str, Mapping[str, Any]] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return found
+
+
+def rendered_example(templates: Templates, template: str, locale: str, stage: str | None = None) -> Rendered:
     """What a person would get; raises `NotRenderable`."""
     if template == "digest":
         items = [rendered_example(templates, name, locale) for name in ("reminder", "overdue")]
         return templates.render_digest(items, locale, NAMES)
-    return templates.render(template, locale, example(templates, template))
+    return templates.render(template, locale, example(templates, template, stage))
 
 
 def names() -> list[str]:
@@ -59,11 +68,18 @@ def _problems(templates: Templates, template: str, locale: str) -> Iterator[str]
     for file in sorted((templates.folder / locale).glob(f"{template}.*")):
         for unknown in sorted(templates.variables(f"{locale}/{file.name}") - given):
             yield f"{locale}/{file.name}: {unknown} is in no message of this kind"
+    for stage in (None, *stages(templates, template)):
+        yield from _problems_of_text(templates, template, locale, stage)
+
+
+def _problems_of_text(templates: Templates, template: str, locale: str, stage: str | None) -> Iterator[str]:
+    where = f"{locale}/{template}"
+    at = f" at stage {stage}" if stage is not None else ""
     try:
-        text = rendered_example(templates, template, locale)
+        text = rendered_example(templates, template, locale, stage)
     except NotRenderable as error:
-        yield f"{where}: {error}"
+        yield f"{where}{at}: {error}"
         return
     most = KINDS[template].segments if template in KINDS else 2
     if segments(plain_text(text.sms)) > most:
-        yield f"{where}.sms: takes {segments(plain_text(text.sms))} text messages; {most} is the most"
+        yield f"{where}.sms{at}: takes {segments(plain_text(text.sms))} text messages; {most} is the most"

@@ -1,6 +1,7 @@
 """The office's commands: groups, contacts, wishes, closed addresses, explanations, texts."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -193,6 +194,25 @@ async def test_the_texts_are_listed_checked_and_shown(desk: Desk, tmp_path: Any)
     assert (tmp_path / "invoice.html").read_text().startswith("<!doctype html>")
 
 
+async def test_a_reminder_is_shown_at_each_of_its_stages(desk: Desk) -> None:
+    every, _ = await desk.run("template", "preview", "reminder")
+    early, _ = await desk.run("template", "preview", "reminder", "--stage", "-3")
+    charged, _ = await desk.run("template", "preview", "reminder", "--stage", "autopay")
+
+    assert re.findall(r"^--- stage (.+)$", every, re.MULTILINE) == [
+        "-3",
+        "-1",
+        "0",
+        "1",
+        "7",
+        "30",
+        "autopay",
+    ]
+    assert "Invoice INV-2026-000123, due on September 5, 2026: $1,550.00" in early
+    assert "Subject: Autopay: you will be charged $1,550.00" in charged
+    assert early.strip() in every
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -202,12 +222,16 @@ async def test_the_texts_are_listed_checked_and_shown(desk: Desk, tmp_path: Any)
         (("contacts", "add", "--name", "X", "--webhook", "http://example.com"), "https://"),
         (("contacts", "add", "--name", "X", "--phone", "12"), "not a telephone number"),
         (("contacts", "add", "--name", "X", "--email", "x at y"), "not an e-mail address"),
+        (("contacts", "add", "--name", "X", "--email", "a@b"), "not an e-mail address"),
         (("preferences", "set", "off", "--tenant", str(new_id())), "Say which"),
         (("preferences", "set", "off", "--tenant", str(new_id()), "--category", "rent"), "no category 'rent'"),
         (("preferences", "quiet-hours", "22-7", "--tenant", str(new_id())), "21:00-08:00"),
         (("preferences", "consent", "--tenant", str(new_id())), "--source"),
         (("suppressions", "add", "nobody", "--why", "x"), "neither"),
+        (("suppressions", "add", "ann@example.com", "--why", "x", "--category", "rent"), "no category 'rent'"),
         (("template", "preview", "nothing"), "no template"),
+        (("template", "preview", "reminder", "--stage", "5"), "Use one of -3, -1, 0, 1, 7, 30, autopay"),
+        (("template", "preview", "invoice", "--stage", "1"), "not told in stages"),
     ],
 )  # fmt: skip
 async def test_what_makes_no_sense_is_refused_in_one_line(

@@ -1,5 +1,6 @@
 """The texts: complete in both languages, each money and date as its reader writes it, and never half of one."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -43,6 +44,16 @@ def test_a_text_that_takes_too_many_messages_is_found_by_the_check(folder: Path)
     (folder / "en" / "receipt.sms").write_text("x" * 400)
 
     assert list(problems(Templates(folder))) == ["en/receipt.sms: takes 3 text messages; 2 is the most"]
+
+
+def test_a_stage_whose_text_cannot_be_made_is_found_by_the_check(folder: Path) -> None:
+    path = folder / "examples" / "reminder.stages.json"
+    path.write_text(json.dumps({"7": {"items": [{"number": "INV-1"}]}}))
+
+    assert [line.partition(": ")[0] for line in problems(Templates(folder))] == [
+        "en/reminder at stage 7",
+        "es/reminder at stage 7",
+    ]
 
 
 def test_a_version_changes_with_any_file_of_its_template(folder: Path) -> None:

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from services.notifications.checking import names, problems, rendered_example
+from services.notifications.checking import names, problems, rendered_example, stages
 from services.notifications.domain.kinds import KINDS
 from services.notifications.domain.texts import plain_text, segments
 from services.notifications.openapi import openapi_document
-from services.notifications.rendering import LOCALES, Templates
+from services.notifications.rendering import LOCALES, Rendered, Templates
 from shared.cli import (
     App,
     CommandError,
@@ -70,25 +70,43 @@ def check() -> None:
 def preview(
     template: Annotated[str, typer.Argument(metavar="TEMPLATE", help="One of `template list`.")],
     locale: Annotated[str, typer.Option(help="Such as en, es or es-MX.")] = "en",
+    stage: Annotated[
+        str | None, typer.Option(help="Only this stage of a reminder: days after the due date, or autopay.")
+    ] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the HTML there.")] = None,
     browser: Annotated[bool, typer.Option("--browser", help="Show that file in a browser.")] = False,
 ) -> None:
-    """Show a text as somebody would get it, from an example.
+    """Show a text as somebody would get it, from an example; what is told in stages, at each of them.
 
     \b
     Examples:
       propman notifications template preview reminder --locale es
+      propman notifications template preview reminder --stage -3
       propman notifications template preview invoice --html /tmp/invoice.html --browser
     """
     if template not in names():
         raise UsageProblem(f"There is no template {template!r}.", remedy=f"Use one of {', '.join(names())}.")
-    text = rendered_example(Templates(), template, locale)
+    templates = Templates()
+    known = list(stages(templates, template))
+    if stage is not None and stage not in known:
+        remedy = f"Use one of {', '.join(known)}." if known else f"{template} is not told in stages."
+        raise UsageProblem(f"There is no stage {stage!r} of {template}.", remedy=remedy)
     if html is not None:
-        html.write_text(text.html, encoding="utf-8")
+        html.write_text(rendered_example(templates, template, locale, stage).html, encoding="utf-8")
         success(f"Written to {html}.")
         if browser:
             webbrowser.open(html.resolve().as_uri())
         return
+    if stage is not None:
+        _show(rendered_example(templates, template, locale, stage))
+        return
+    _show(rendered_example(templates, template, locale))
+    for each in known:
+        typer.echo(f"\n--- stage {each}\n")
+        _show(rendered_example(templates, template, locale, each))
+
+
+def _show(text: Rendered) -> None:
     sms = plain_text(text.sms)
     typer.echo(f"Subject: {text.subject}\n\n{text.text.strip()}\n\nText ({segments(sms)}): {sms}")
 
