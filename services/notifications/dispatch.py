@@ -65,6 +65,7 @@ def render(
         **still_true(claimed.context, claimed.standing, today),
         "tenant_name": claimed.tenant_name,
         "property_name": claimed.property_name,
+        "home": claimed.home,
         "today": str(today),
         "zone": claimed.context.get("time_zone") or claimed.zone or "UTC",
     }

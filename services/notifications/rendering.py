@@ -32,7 +32,7 @@ LOCALES: Final = ("en", "es")
 PARTS: Final = ("subject", "txt", "sms")
 """The files of a message; its HTML is made from its text where it brings none of its own."""
 
-GIVEN: Final = frozenset({"tenant_name", "property_name", "today", "zone", "lang", "locale"})
+GIVEN: Final = frozenset({"tenant_name", "property_name", "home", "today", "zone", "lang", "locale"})
 """What every template may use beside its own context."""
 
 _AT_HOME: Final = {"en": "en_US", "es": "es_US"}

@@ -165,7 +165,9 @@ leases: Final = sa.Table(
     sa.Column("starts_on", sa.Date, nullable=False),
     sa.Column("ends_on", sa.Date),
     sa.Column("updated_at", _MOMENT, nullable=False),
+    sa.Column("unit_label", sa.Text),
 )
+"""`unit_label` is null of a lease that was heard of before it was kept, until leasing says it again."""
 
 notifications: Final = sa.Table(
     "notifications",

@@ -18,6 +18,7 @@ def rendered_row(templates: Templates, row: Mapping[str, Any], at: datetime) -> 
         **row["context"],
         "tenant_name": row["tenant_name"],
         "property_name": row["property_name"],
+        "home": row["home"],
         "today": str(local_date(at, zone)),
         "zone": zone,
     }

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from services.notifications.addresses import e164, mailbox
 from services.notifications.domain.contacts import Contact
@@ -30,6 +30,8 @@ from shared.messaging.transaction import Tx
 
 ELSEWHERE = "by_another_channel"
 """Why an e-mail that waited for its contact is not sent: they chose another way."""
+
+_OF_A_LEASE: Final = {"lease_id", "version", "property_id", "unit_label", "starts_on"}
 
 router = Router("notifications")
 
@@ -74,13 +76,13 @@ async def keep_property(fact: PropertyFact, tx: Tx) -> None:
 
 @router.on_batch(LeaseActivated, LeaseChanged, LeaseEnded)
 async def keep_leases(batch: Sequence[Received[LeaseFact]], tx: Tx) -> None:
-    """Know who the tenants of a property are, for its group."""
+    """Know who lives where: for the group of a property, and to name people to the office."""
     await people.keep(tx.connection, leases, [_lease_row(item.body) | _updated(tx) for item in batch])
 
 
 def _lease_row(fact: LeaseFact) -> dict[str, object]:
     """Who lives where, and until when; whoever rolls over lives there until the lease is ended."""
-    return fact.model_dump(include={"lease_id", "version", "property_id", "starts_on"}) | {
+    return fact.model_dump(include=_OF_A_LEASE) | {
         "ends_on": None if fact.rolls_over else fact.ends_on,
         "tenant_ids": array_text(fact.tenant_ids),
     }

@@ -22,6 +22,7 @@ from services.notifications.schema import (
     notifications,
     properties,
 )
+from services.notifications.store.about import AT_PROPERTY, what_it_is_about
 from services.notifications.store.contact_rows import contact_columns, split_contact, suppressed_of
 from services.notifications.store.premises import standing_of_notice
 from services.notifications.store.waiting import wake_senders
@@ -51,6 +52,8 @@ class Claimed:
     locale: str
     tenant_name: str
     property_name: str
+    home: Mapping[str, Any] | None
+    """For the office: the unit and the tenants it is about."""
     channel: Channel
     criticality: Criticality
     useless_at: datetime | None
@@ -86,23 +89,19 @@ def with_what_it_says(delivery: sa.FromClause) -> sa.Select[Any]:
             notice.created_at,
             notice.context,
             sa.func.coalesce(contacts.c.locale, notice.context["locale"].astext, "en").label("locale"),
-            sa.func.coalesce(contacts.c.name, "").label("tenant_name"),
-            sa.func.coalesce(properties.c.name, "").label("property_name"),
+            *what_it_is_about(),
             delivery.c.channel,
             notice.criticality,
             notice.expires_at.label("useless_at"),
             delivery.c.reason,
             delivery.c.digest_key,
-            properties.c.time_zone.label("zone"),
             standing_of_notice().label("standing"),
             *contact_columns(delivery),
         )
         .select_from(delivery)
         .join(notifications, notice.id == delivery.c.notification_id)
         .outerjoin(contacts, contacts.c.tenant_id == delivery.c.tenant_id)
-        .outerjoin(
-            properties, properties.c.property_id == sa.cast(notice.context["property_id"].astext, sa.Uuid)
-        )
+        .outerjoin(properties, AT_PROPERTY)
     )
 
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notifications.schema import contacts, deliveries, notifications, properties
+from services.notifications.store.about import AT_PROPERTY, what_it_is_about
 
 Row = dict[str, Any]
 
@@ -36,16 +37,12 @@ def _messages() -> sa.Select[Any]:
             notice.created_at,
             notice.expires_at,
             sa.func.coalesce(contacts.c.locale, "en").label("locale"),
-            sa.func.coalesce(contacts.c.name, "").label("tenant_name"),
-            sa.func.coalesce(properties.c.name, "").label("property_name"),
-            properties.c.time_zone.label("zone"),
+            *what_it_is_about(),
         )
         .select_from(deliveries)
         .join(notifications, notice.id == deliveries.c.notification_id)
         .outerjoin(contacts, contacts.c.tenant_id == deliveries.c.tenant_id)
-        .outerjoin(
-            properties, properties.c.property_id == sa.cast(notice.context["property_id"].astext, sa.Uuid)
-        )
+        .outerjoin(properties, AT_PROPERTY)
     )
 
 

@@ -57,11 +57,19 @@ async def keep(connection: AsyncConnection, table: sa.Table, rows: Sequence[dict
     newer = {name: statement.excluded[name] for name in columns if name != key.name}
     kept = await connection.scalars(
         statement.on_conflict_do_update(
-            index_elements=[key], set_=newer, where=table.c.version < statement.excluded.version
+            index_elements=[key], set_=newer, where=_is_older(table, statement.excluded.version)
         ).returning(key),
         columnar(newest.values(), columns),
     )
     return set(kept)
+
+
+def _is_older(table: sa.Table, version: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    """Whether a copy gives way; a lease without its unit also to the same version, said once more."""
+    older = table.c.version < version
+    if table is not leases:
+        return older
+    return sa.or_(older, sa.and_(table.c.version == version, table.c.unit_label.is_(None)))
 
 
 def _audience_statement() -> sa.Select[Any]:

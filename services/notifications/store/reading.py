@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notifications.schema import contacts, deliveries, delivery_history, notifications, properties
+from services.notifications.store.about import AT_PROPERTY, what_it_is_about
 
 Row = dict[str, Any]
 
@@ -42,15 +43,10 @@ async def find_notification(connection: AsyncConnection, identity: UUID) -> Row 
         sa.select(
             notifications,
             sa.func.coalesce(contacts.c.locale, "en").label("locale"),
-            sa.func.coalesce(contacts.c.name, "").label("tenant_name"),
-            sa.func.coalesce(properties.c.name, "").label("property_name"),
-            properties.c.time_zone.label("zone"),
+            *what_it_is_about(),
         )
         .outerjoin(contacts, contacts.c.tenant_id == notifications.c.tenant_id)
-        .outerjoin(
-            properties,
-            properties.c.property_id == sa.cast(notifications.c.context["property_id"].astext, sa.Uuid),
-        )
+        .outerjoin(properties, AT_PROPERTY)
         .where(sa.or_(notifications.c.id == identity, notifications.c.id.in_(named)))
     )
     found = await _rows(connection, query)

@@ -17,6 +17,7 @@ from services.notifications.domain.kinds import Criticality
 from services.notifications.domain.notices import SHARED_ADDRESS
 from services.notifications.domain.truth import untrue
 from services.notifications.schema import WAKE_CHANNEL, deliveries, notifications, properties
+from services.notifications.store.about import AT_PROPERTY
 from services.notifications.store.notices import NewDelivery
 from services.notifications.store.premises import standing_of_notice
 
@@ -121,9 +122,7 @@ async def for_contact(connection: AsyncConnection, tenant_id: UUID) -> list[Wait
             _TAKEN,
         )
         .join(notifications, notice.id == deliveries.c.notification_id)
-        .outerjoin(
-            properties, properties.c.property_id == sa.cast(notice.context["property_id"].astext, sa.Uuid)
-        )
+        .outerjoin(properties, AT_PROPERTY)
         .where(deliveries.c.tenant_id == tenant_id, _AWAITING)
         .order_by(deliveries.c.id)
     )
