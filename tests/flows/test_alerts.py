@@ -74,6 +74,7 @@ async def mails(desk: Transactions) -> list[tuple[str, str]]:
             contacts.c.locale,
             contacts.c.name.label("tenant_name"),
             sa.literal("").label("property_name"),
+            sa.null().label("home"),
             sa.null().label("zone"),
         )
         .join(notifications, notifications.c.id == deliveries.c.notification_id)

@@ -98,7 +98,7 @@ async def test_the_app_says_that_a_mail_was_sent_and_has_no_link(office: Office)
     [shown] = await office.shown()
     [told] = await office.told()
 
-    row = {**told, "tenant_name": "Ann", "property_name": "", "zone": None, "locale": "en"}
+    row = {**told, "tenant_name": "Ann", "property_name": "", "home": None, "zone": None, "locale": "en"}
     text = rendered_row(Templates(), row, told["created_at"]).text
     assert "sent to you by e-mail" in text
     assert URL not in text
