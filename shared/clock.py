@@ -103,7 +103,7 @@ def zone(name: str) -> ZoneInfo:
     """The zone of an IANA name; raises `UnknownZone` with the name."""
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, IsADirectoryError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         message = f"{name!r} is not an IANA time zone, such as America/New_York"
         raise UnknownZone(message) from error
 

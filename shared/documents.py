@@ -1,5 +1,6 @@
 """Reading JSON documents that people write: every mistake is found at once, and named by its path."""
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,35 @@ class BadDocument(Exception):
     def __init__(self, mistakes: Sequence[Mistake]) -> None:
         super().__init__("; ".join(f"{item.path}: {item.reason}" for item in mistakes))
         self.mistakes = tuple(mistakes)
+
+
+_JSON_FAULTS: Final = {
+    "Expecting value": "a value is missing",
+    "Expecting property name": "the name of a field is missing, in double quotes",
+    "Expecting ',' delimiter": "a comma or the end is missing",
+    "Expecting ':' delimiter": "a colon is missing",
+    "Extra data": "something follows after its end",
+    "Unterminated string": "a text has no closing quote",
+    "Invalid control character": "a text has a line break in it",
+    "Invalid \\": "a text has a backslash that means nothing",
+    "Illegal trailing comma": "a comma is followed by nothing",
+}
+"""How `json` begins to say what is wrong, and what we say."""
+
+
+def json_fault(error: ValueError | RecursionError) -> str:
+    """What is wrong with a text that was to be JSON, and where: completes "is not JSON: …"."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if not isinstance(error, json.JSONDecodeError):
+        return str(error)  # of whoever reads it; what they say is meant to be read
+    if not error.doc.strip():
+        return "it is empty"
+    found = (words for start, words in _JSON_FAULTS.items() if error.msg.startswith(start))
+    there = error.doc[error.pos :].splitlines()
+    near = f", before {there[0][:20]!r}" if there and there[0] else ""
+    line = f"line {error.lineno}, " if "\n" in error.doc else ""
+    return f"{next(found, 'it cannot be read')} ({line}column {error.colno}{near})"
 
 
 class Unfit(ValueError):

@@ -51,14 +51,24 @@ async def edit(tx: Tx, schedule: Schedule, change: Change) -> Schedule:
 
 async def pause(
     tx: Tx, schedule: Schedule, *, by: str | None, reason: str | None, until: datetime | None
-) -> None:
-    """Announce nothing of a schedule until it is resumed, or until then; what is under way goes on."""
+) -> Schedule:
+    """Announce nothing of a schedule until it is resumed, or until then; what is under way goes on.
+
+    Of one that is paused already, what is said anew goes over what was said before, and the rest stays.
+    """
     if until is not None and until <= tx.at:
         raise InvalidSchedule(f"a pause until {until:%Y-%m-%d %H:%M} UTC would be over already")
     if schedule.state == "archived":
         raise InvalidSchedule(f"{schedule.key} is archived")
-    paused = replace(schedule, state="paused", paused_by=by, paused_reason=reason, paused_until=until)
+    paused = replace(
+        schedule,
+        state="paused",
+        paused_by=by or schedule.paused_by,
+        paused_reason=reason or schedule.paused_reason,
+        paused_until=until or schedule.paused_until,
+    )
     await ScheduleStore(tx.connection).save_schedule(paused, now=tx.at)
+    return paused
 
 
 async def resume(tx: Tx, schedule: Schedule, *, catch_up: AfterPause = "skip") -> tuple[Schedule, int]:

@@ -18,6 +18,7 @@ from services.scheduler.specs import InvalidSpec
 from services.scheduler.timetable import InvalidCron
 from services.scheduler.timetables import upcoming
 from services.scheduler.triggers import InvalidPayload, UnknownTrigger
+from shared.documents import json_fault
 
 MODEL: Final = "django_q.schedule"
 COMPARED: Final = 12
@@ -65,17 +66,17 @@ def read_dump(text: str) -> list[dict[str, Any]]:
     """The schedules of a dump, each with its fields and its `pk`; other models are passed over."""
     try:
         rows = json.loads(text)
-    except ValueError as error:
-        raise UnreadableDump(f"it is not JSON: {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise UnreadableDump(f"it is not JSON: {json_fault(error)}") from None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise UnreadableDump("it is not a list of objects; write it by manage.py dumpdata django_q.schedule")
+        raise UnreadableDump("it is not a list of objects, as a dump is")
     found = [
         {"pk": row.get("pk")} | row["fields"]
         for row in rows
         if str(row.get("model", "")).lower() == MODEL and isinstance(row.get("fields"), dict)
     ]
     if not found:
-        raise UnreadableDump(f"there is no {MODEL} in it; write it by manage.py dumpdata django_q.schedule")
+        raise UnreadableDump(f"there is no {MODEL} in it")
     return found
 
 

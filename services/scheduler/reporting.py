@@ -107,14 +107,19 @@ def schedule_document(
     }
 
 
+def paused_words(schedule: Schedule) -> str:
+    """Who paused a schedule, until when, and why."""
+    until = f"until {local_time(schedule.paused_until, schedule.time_zone)}" if schedule.paused_until else ""
+    by = f"by {schedule.paused_by}" if schedule.paused_by else ""
+    why = f"because {schedule.paused_reason}" if schedule.paused_reason else "no reason given"
+    return ", ".join(part for part in (by, until, why) if part)
+
+
 def schedule_record(
     schedule: Schedule, last: Occurrence | None, cursors: Sequence[Cursor] = ()
 ) -> dict[str, object]:
     """A schedule in full, for people."""
     zone_ = schedule.time_zone
-    until = f" until {local_time(schedule.paused_until, zone_)}" if schedule.paused_until else ""
-    by = f" by {schedule.paused_by}" if schedule.paused_by else ""
-    paused = f"{by}{until}: {schedule.paused_reason or 'no reason given'}".strip()
     return {
         "key": schedule.key,
         "trigger": schedule.trigger,
@@ -125,7 +130,7 @@ def schedule_record(
         "payload": ", ".join(f"{name}={value}" for name, value in schedule.payload.items()) or None,
         "expects an outcome of": ", ".join(schedule.expected) or None,
         "state": schedule.state,
-        "paused": paused if schedule.state == "paused" else None,
+        "paused": paused_words(schedule) if schedule.state == "paused" else None,
         "next run": local_time(schedule.next_run_at, zone_),
         "in each zone": "; ".join(
             f"{cursor.zone} {local_time(cursor.next_run_at, cursor.zone)}" for cursor in cursors

@@ -11,7 +11,7 @@ from services.scheduler.domain.rules import OnExcluded, Overlapping, Rules
 from shared.contracts.base import as_utc
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-_DURATION: Final = re.compile(r"(\d+)([smhd])")
+_DURATION: Final = re.compile(r"(\d{1,12})([smhd])", re.ASCII)
 _LONGEST: Final = timedelta(days=36_500)
 
 
@@ -37,12 +37,12 @@ def parse_rules(texts: Iterable[str], base: Rules) -> Rules:
 def parse_duration(text: str) -> timedelta:
     """A length of time: 90s, 15m, 36h, 31d."""
     match = _DURATION.fullmatch(text.strip())
-    if match is None or int(match[1]) > _LONGEST.total_seconds():
+    if match is None:
         raise ValueError(f"{text!r} is not a length of time such as 90s, 15m, 36h or 31d")
-    found = timedelta(seconds=int(match[1]) * _UNITS[match[2]])
-    if found > _LONGEST:
+    seconds = int(match[1]) * _UNITS[match[2]]
+    if seconds > _LONGEST.total_seconds():
         raise ValueError(f"{text!r} is more than a hundred years")
-    return found
+    return timedelta(seconds=seconds)
 
 
 def duration_text(length: timedelta) -> str:
@@ -110,11 +110,14 @@ def _optional(read: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def _instant(text: str) -> datetime:
-    return as_utc(datetime.fromisoformat(text))
+    try:
+        return as_utc(datetime.fromisoformat(text))
+    except ValueError:
+        raise ValueError(f"{text!r} is not a moment with a zone, such as 2026-09-01T06:00:00Z") from None
 
 
 def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= 1_000_000:
+    if not (text.isascii() and text.isdigit() and len(text) <= 7) or not 0 < int(text) <= 1_000_000:
         raise ValueError(f"{text!r} is not a whole number from 1 to 1,000,000")
     return int(text)
 
@@ -129,7 +132,14 @@ def _positive_duration(text: str) -> timedelta:
 def _dates(text: str) -> tuple[date, ...]:
     if text in {"", "none"}:
         return ()
-    return tuple(sorted({date.fromisoformat(part.strip()) for part in text.split(",")}))
+    return tuple(sorted({_date(part.strip()) for part in text.split(",")}))
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a date such as 2026-12-25") from None
 
 
 READERS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {

@@ -19,7 +19,7 @@ def spec_in_words(document: dict[str, Any]) -> str:
         return f"{_cron_words(document['expr'])}, {where}"
     if kind == "interval":
         every = duration_text(timedelta(seconds=document["every_seconds"]))
-        return f"every {every} from {document['anchor']} on"
+        return f"every {every} from {_moment_words(document['anchor'])} on"
     if kind == "calendar_days":
         return (
             f"every {_ordinary(document['every_days'], 'day')} at {document['time']}"
@@ -27,7 +27,9 @@ def spec_in_words(document: dict[str, Any]) -> str:
         )
     if kind == "monthly":
         return f"{_monthly_words(document)}, {where}"
-    return f"once, at {document.get('at')}{f', {where}' if where else ''}"
+    at = datetime.fromisoformat(document["at"])
+    there = f", {where}" if where and at.tzinfo is None else ""
+    return f"once, at {_moment_words(document['at'])}{there}"
 
 
 def _cron_words(expression: str) -> str:
@@ -41,6 +43,15 @@ def _monthly_words(document: dict[str, Any]) -> str:
         skips = document.get("overflow") == "skip"
         words += " (a month without it is left out)" if skips else " (the last day where there is none)"
     return f"{words} from {document['start_month']} on"
+
+
+def _moment_words(text: str) -> str:
+    """A moment as people read it; one that has an offset in UTC, another one as it is at its place."""
+    moment = datetime.fromisoformat(text)
+    seconds = ":%S" if moment.second else ""
+    if moment.tzinfo is None:
+        return f"{moment:%Y-%m-%d %H:%M{seconds}}"
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M{seconds}} UTC"
 
 
 def _ordinary(number: int, unit: str) -> str:

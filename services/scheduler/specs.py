@@ -14,8 +14,24 @@ from services.scheduler.domain.local_times import FIXED_TIME, Gap, Overlap, inst
 from services.scheduler.domain.schedules import PROPERTY_ZONE
 from services.scheduler.timetable import InvalidCron, is_ambiguous, parse_cron
 from shared.clock import UnknownZone, zone
+from shared.documents import json_fault
 
 _MOST_SECONDS: Final = 10 * 366 * 86_400
+
+EXAMPLES: Final[Mapping[str, str | int]] = {
+    "expr": "0 9 * * *",
+    "timezone": "America/New_York",
+    "anchor": "2026-09-01T06:00:00Z",
+    "every_seconds": 3_600,
+    "start_date": "2026-09-01",
+    "every_days": 7,
+    "time": "09:00",
+    "start_month": "2026-09",
+    "every_months": 1,
+    "day": 31,
+    "at": "2026-09-01T06:00:00Z",
+}
+"""A value for each field that must be there, to be shown where it is missing."""
 
 
 class InvalidSpec(ValueError):
@@ -64,8 +80,8 @@ def parse_document(text: str) -> dict[str, Any]:
     """A JSON object; whether it describes a timetable is for `read_spec` to say."""
     try:
         document = json.loads(text)
-    except ValueError as error:
-        raise InvalidSpec(f"spec: not JSON: {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidSpec(f"spec: not JSON: {json_fault(error)}") from None
     if not isinstance(document, dict):
         raise InvalidSpec('spec: must be an object such as {"kind": "cron", …}')
     return document
@@ -79,6 +95,8 @@ def read_spec(document: Mapping[str, Any], *, here: str | None = None) -> Spec:
     if here is not None and document.get("timezone") == PROPERTY_ZONE:
         document = {**document, "timezone": here}
     kind = document.get("kind")
+    if kind is None:
+        raise InvalidSpec(f"kind: is missing; it is one of {', '.join(_READERS)}")
     if kind not in _READERS:
         raise InvalidSpec(f"kind: {kind!r} is not one of {', '.join(_READERS)}")
     reader, known = _READERS[kind]
@@ -97,7 +115,7 @@ class _Fields:
     def _value(self, name: str, kind: type, words: str) -> Any:
         value = self._document.get(name)
         if value is None:
-            raise InvalidSpec(f"{name}: is missing")
+            raise InvalidSpec(f"{name}: is missing; for example {json.dumps({name: EXAMPLES[name]})[1:-1]}")
         if not isinstance(value, kind) or isinstance(value, bool):
             raise InvalidSpec(f"{name}: {value!r} is not {words}")
         return value

@@ -15,6 +15,7 @@ from typing import Final
 from cronsim import CronSim, CronSimError
 
 from services.scheduler.domain.catch_up import NeverAgain, newest
+from services.scheduler.domain.cron_faults import fault_in
 from services.scheduler.domain.local_times import (
     FIXED_TIME,
     WILDCARD,
@@ -39,6 +40,9 @@ ALIASES: Final = {
 
 _DEGENERATE: Final = re.compile(r"\b(\w+)-\1/\d+\b", re.IGNORECASE)
 """A range of one value with a step: that value, and not, as cronsim has it, a beginning without an end."""
+
+NEVER: Final = "none of its months has that day"
+"""What is left to be wrong where each field is well: the 30th of February."""
 
 _FIELDS: Final = ("minute", "hour", "day of the month", "month", "day of the week")
 
@@ -113,7 +117,7 @@ def parse_cron(text: str, time_zone: str, *, gap: Gap | None = None, overlap: Ov
         cron = Cron(" ".join(parts), time_zone, gap, overlap)
         CronSim(cron.expression, datetime(2026, 1, 1, tzinfo=UTC))
     except CronSimError as error:
-        raise InvalidCron(f"{text!r}: {_in_words(str(error))}") from error
+        raise InvalidCron(f"{text!r}: {fault_in(parts) or NEVER}") from error
     try:
         cron.after(datetime(2026, 1, 1, tzinfo=UTC))
     except NeverAgain as error:
@@ -128,8 +132,3 @@ def is_ambiguous(expression: str) -> bool:
         step.startswith("*/") and not other.startswith("*")
         for step, other in ((month_day, week_day), (week_day, month_day))
     )
-
-
-def _in_words(reason: str) -> str:
-    field = reason.removeprefix("Bad ").replace("-of-", " of the ")
-    return f"the {field} is out of range, backwards, or never comes"

@@ -67,10 +67,11 @@ async def test_add_takes_any_kind_with_its_rules_and_show_says_them_in_words(
 
 
 async def test_every_so_often_counts_from_now(shell: Shell, scheduler: Scheduler, clock: SetClock) -> None:
-    await add(shell, "--every", "90s")
+    _, said = await add(shell, "--every", "90s")
 
     schedule = await scheduler.schedule("rent")
     assert schedule.next_run_at is not None
+    assert re.search(r"^every 90s from \d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)? UTC on\.$", said, re.MULTILINE), said
     assert timedelta(seconds=85) < schedule.next_run_at - clock.now() < timedelta(seconds=150)
 
 
@@ -80,14 +81,22 @@ async def test_every_so_often_counts_from_now(shell: Shell, scheduler: Scheduler
         ((), "Give --cron, --every or --spec"),
         (("--cron", "@daily", "--every", "1h"), "There are several times"),
         (("--every", "soon"), "every: 'soon' is not a length of time"),
+        (("--every", "1500000000d"), "more than a hundred years"),
         (("--every", "0s"), "every_seconds: 0 is not between"),
         (("--spec", '{"kind": "once", "at": "2020-01-01T00:00:00Z"}'), "it would never be due"),
         (("--spec", '{"kind": "sometimes"}'), "kind: 'sometimes' is not one of"),
         (("--cron", "@daily", "--rule", "patience=1h"), "patience: is no rule"),
         (("--cron", "@daily", "--rule", "overlap=maybe"), "overlap: 'maybe' is not one of skip"),
         (("--cron", "@daily", "--rule", "run-timeout=none"), "overlap skip needs a run timeout"),
+        (
+            ("--cron", "@daily", "--rule", "exclude=25.12."),
+            "exclude: '25.12.' is not a date such as 2026-12-25",
+        ),
         (("--cron", "@daily", "--rule", "max-runs=0"), "max-runs: '0' is not a whole number"),
-        (("--cron", "@daily", "--rule", "end-at=2026-12-01T00:00:00"), "end-at: .* has no time zone"),
+        (
+            ("--cron", "@daily", "--rule", "end-at=2026-12-01T00:00:00"),
+            "end-at: .* is not a moment with a zone, such as",
+        ),
         (("--cron", "@daily", "--rule", "on-excluded=next_business_day"), "no excluded day to move from"),
         (
             (
@@ -144,8 +153,12 @@ async def test_a_pause_says_who_why_and_until(shell: Shell, scheduler: Scheduler
     )
 
     shown, _err = await shell.run("scheduler", "show", "rent")
-    assert "by ana until 2099-01-01 00:00 UTC: API outage" in shown
-    assert "paused already" in (await shell.run("scheduler", "pause", "rent"))[1]
+    assert "by ana, until 2099-01-01 00:00 UTC, because API outage" in shown
+    until = ("--until", "2999-01-01T06:00:00Z")
+    _, err = await shell.run("scheduler", "pause", "rent", "--by", "ben", "--reason", "audit", *until)
+    assert "rent was paused already and stays so: by ben, until 2999-01-01 06:00 UTC, because audit." in err
+    _, err = await shell.run("scheduler", "pause", "rent", "--by", "eva")
+    assert "stays so: by eva, until 2999-01-01 06:00 UTC, because audit." in err
 
 
 async def test_resume_says_what_was_missed_before_it_announces_any(

@@ -188,7 +188,7 @@ def test_two_of_one_name_keep_apart() -> None:
 
 @pytest.mark.parametrize("text", ["{", '{"a": 1}', "[]", '[{"model": "auth.user", "fields": {}}]', "[1]"])
 def test_a_file_that_is_no_dump_is_refused(text: str) -> None:
-    with pytest.raises(UnreadableDump, match=r"dumpdata|JSON"):
+    with pytest.raises(UnreadableDump, match=r"as a dump is|there is no|JSON"):
         read_dump(text)
 
 
@@ -225,7 +225,20 @@ async def test_an_import_shows_adds_and_a_second_one_changes_nothing(
 
 
 @pytest.mark.servers
-@pytest.mark.parametrize("content", [None, "no json"])
+async def test_a_zone_that_nobody_knows_is_said_of_the_zone_and_not_of_the_file(
+    shell: Shell, tmp_path: Path
+) -> None:
+    dump = tmp_path / "schedules.json"
+    for content in (json.dumps([row()]), '{"no": "list"}'):
+        dump.write_text(content)
+
+        _, err = await shell.run("scheduler", "import-django-q2", str(dump), "--zone", "Mars", exit_code=2)
+
+        assert err.startswith("Error: --zone: 'Mars' is not an IANA time zone")
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("content", [None, "no json", '{"no": "list"}'])
 async def test_an_unreadable_file_is_one_line(shell: Shell, tmp_path: Path, content: str | None) -> None:
     dump = tmp_path / "schedules.json"
     if content is not None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.scheduler.domain.catch_up import CatchUpRules, newest, plan_catch_up
-from services.scheduler.specs import InvalidSpec, Spec, notes_on, parse_spec, read_spec
+from services.scheduler.specs import EXAMPLES, InvalidSpec, Spec, notes_on, parse_spec, read_spec
 from tests.support.commands import run_propman
 
 ROOT = Path(__file__).parents[2]
@@ -234,6 +234,43 @@ DAYS = {
 def test_a_mistake_is_named_by_its_field(spec: Any, field: str) -> None:
     with pytest.raises(InvalidSpec, match=rf"^{field}: "):
         parse_spec(json.dumps(spec))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"kind": "cron"}', 'expr: is missing; for example "expr": "0 9 * * *"'),
+        (
+            '{"kind": "cron", "expr": "0 9 * * *"}',
+            'timezone: is missing; for example "timezone": "America/New',
+        ),
+        ("{}", "kind: is missing; it is one of cron, interval"),
+        (
+            "{kind: 1}",
+            "spec: not JSON: the name of a field is missing, in double quotes (column 2, before 'kind:",
+        ),
+        ("", "spec: not JSON: it is empty"),
+        ("[" * 100_000, "spec: not JSON: it is nested too deeply"),
+    ],
+)
+def test_a_mistake_says_what_would_be_right(text: str, words: str) -> None:
+    with pytest.raises(InvalidSpec) as refused:
+        parse_spec(text)
+
+    assert str(refused.value).startswith(words)
+
+
+def test_every_field_that_can_be_missing_has_an_example_that_is_taken() -> None:
+    kinds = ("cron", "interval", "calendar_days", "monthly", "once")
+    for kind in kinds:
+        document: dict[str, Any] = {"kind": kind}
+        for _ in range(len(EXAMPLES)):
+            try:
+                read_spec(document)
+            except InvalidSpec as error:
+                name = str(error).partition(":")[0]
+                document[name] = EXAMPLES[name]
+        assert read_spec(document).kind == kind
 
 
 def test_a_single_instant_comes_once() -> None:

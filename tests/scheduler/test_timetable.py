@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from cronsim import CronSim, CronSimError
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from services.scheduler.domain.cron_faults import fault_in
 from services.scheduler.timetable import ALIASES, InvalidCron, is_ambiguous, parse_cron
 from shared.clock import UnknownZone
 
@@ -122,10 +124,21 @@ def test_the_latest_includes_the_moment_itself() -> None:
         ("30 0 9 * * *", "six|6 fields; five are needed"),
         ("* * * *", "4 fields; five are needed"),
         ("0 0 1 * * America/New_York", "time zone is given apart"),
-        ("60 * * * *", "the minute is out of range"),
-        ("0 22-2 * * *", "the hour is out of range, backwards"),
-        ("0 0 32 * *", "the day of the month"),
-        ("0 0 30 2 *", "the day of the month is out of range, backwards, or never comes"),
+        ("60 * * * *", r": 60 is not a minute: 0 to 59$"),
+        ("0 24 * * *", "24 is not an hour: 0 to 23"),
+        ("0 22-2 * * *", "22-2 is backwards; write 22-23,0-2"),
+        ("0 0 * * fri-mon", "fri-mon is backwards; write fri-SAT,SUN-mon"),
+        ("0 0 * * 6-1", "6-1 is backwards; write 6,0-1"),
+        ("0 0 * * 7-2", "7-2 is backwards; write 0-2"),
+        ("0 0 32 * *", "32 is not a day of the month: 1 to 31, or L for the last"),
+        ("0 0 L-5 * *", "L-5: L stands for itself"),
+        ("0 0 1 0 *", "0 is not a month: 1 to 12, or JAN to DEC"),
+        ("0 0 * * 8", r"8 is not a day of the week: 0 to 7 \(0 and 7 are Sunday\), or SUN to SAT"),
+        ("0 0 * * 1#6", "after # comes which one of the month it is, 1 to 5"),
+        ("0 0 * * FRIL", "FRIL is not the last of a weekday"),
+        ("*/0 * * * *", r"\*/0: after / comes a step"),
+        ("1,,2 * * * *", "a minute is missing"),
+        ("0 0 30 2 *", "none of its months has that day"),
         ("0 0 15W * *", "uses W"),
         ("@reboot", "not a known alias"),
         ("", "0 fields"),
@@ -136,9 +149,34 @@ def test_a_bad_expression_is_refused_with_its_reason(expression: str, reason: st
         parse_cron(expression, "UTC")
 
 
+TERMS = st.text(alphabet="0123456789*/-,L#?", min_size=1, max_size=5) | st.sampled_from(
+    ["MON", "fri-sun", "JAN", "dec-feb", "5L", "2#2", "*/7", "0-0/1", "L/2"]
+)
+
+
+@given(st.tuples(TERMS, TERMS, TERMS, TERMS, TERMS))
+@example(("0", "0", "30", "2", "*"))
+def test_what_is_refused_says_what_is_wrong_and_nothing_else_is_said_to_be(parts: tuple[str, ...]) -> None:
+    refused = ""
+    try:
+        CronSim(" ".join(parts), datetime(2026, 1, 1, tzinfo=UTC))
+    except CronSimError as error:
+        refused = str(error)
+
+    said = fault_in(parts)
+
+    assert bool(said) is bool(refused) or (said, refused) == (None, "Bad day-of-month")
+
+
 def test_an_unknown_zone_is_refused() -> None:
-    with pytest.raises(UnknownZone, match="'Mars/Base' is not an IANA time zone"):
-        parse_cron("0 0 * * *", "Mars/Base")
+    for name in (
+        "Mars/Base",
+        "America",
+        "",
+        "M" * 400,
+    ):  # nothing, a folder, and more than a file name may have
+        with pytest.raises(UnknownZone, match=f"'{name}' is not an IANA time zone"):
+            parse_cron("0 0 * * *", name)
 
 
 def test_an_alias_stands_for_its_fields() -> None:

@@ -1,5 +1,6 @@
 """Documents that people write: all mistakes at once, each by its path."""
 
+import json
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -45,6 +46,27 @@ def test_every_mistake_is_found_at_once_and_named_by_its_path() -> None:
         "built_on: is missing; rooms[0].name: ' ' is not text; rooms[0].beds: 0 is not between 1 and 9; "
         "rooms[1].sea_view: is not a field of this document; roof: is not an object with fields"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "the name of a field is missing, in double quotes (column 2)"),
+        ('{"a": }', "a value is missing (column 7, before '}')"),
+        ('{"a": 1 "b": 2}', "a comma or the end is missing (column 9, before '\"b\": 2}')"),
+        ('{"a" 1}', "a colon is missing (column 6, before '1}')"),
+        ('{"a": 1} x', "something follows after its end (column 10, before 'x')"),
+        ('{"a": "1}', "a text has no closing quote (column 7, before '\"1}')"),
+        ('{\n  "a": "\n"}', "a text has a line break in it (line 2, column 9)"),
+        ('"\\x"', "a text has a backslash that means nothing (column 2, before '\\\\x\"')"),
+        (" ", "it is empty"),
+    ],
+)
+def test_what_is_no_json_says_where_in_our_words(text: str, words: str) -> None:
+    with pytest.raises(json.JSONDecodeError) as refused:
+        json.loads(text)
+
+    assert documents.json_fault(refused.value) == words
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from services.billing.domain.policy_fields import BY_NAME, Form
-from shared.documents import BadDocument, Mistake, Unfit
+from shared.documents import BadDocument, Mistake, Unfit, json_fault
 from shared.money import BadAmount, parse_cents
 
 _YES: Final = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
@@ -143,8 +143,8 @@ def _amount(words: str) -> dict[str, Any]:
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as reason:
-        raise Unfit(f"is not JSON: {reason}") from None
+    except (ValueError, RecursionError) as error:
+        raise Unfit(f"is not JSON: {json_fault(error)}") from None
 
 
 _READERS: Final[Mapping[Form, Callable[[str], Any]]] = {

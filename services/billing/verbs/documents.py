@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.cli import UsageProblem
+from shared.documents import json_fault
 
 
 def read_json(file: str, what: str) -> Any:
@@ -18,7 +19,7 @@ def read_json(file: str, what: str) -> Any:
     except UnicodeDecodeError as error:
         raise UsageProblem(f"{what}: {file} is not UTF-8 text.") from error
     except (ValueError, RecursionError) as error:
-        raise UsageProblem(f"{what}: {file} is not JSON: {error}.") from error
+        raise UsageProblem(f"{what}: {file} is not JSON: {json_fault(error)}.") from error
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from services.scheduler.controlling import AfterPause
 from services.scheduler.controlling import pause as hold
 from services.scheduler.controlling import resume as run_again
 from services.scheduler.following import missed_so_far, parts_of
-from services.scheduler.reporting import local_time
+from services.scheduler.reporting import local_time, paused_words
 from services.scheduler.verbs.opening import ByOption, KeyArgument, changing, signed, the_schedule
 from shared.cli import (
     App,
@@ -44,6 +44,8 @@ async def pause(
 ) -> None:
     """Announce nothing of a schedule until it is resumed. What runs goes on; a run by hand is still possible.
 
+    Of one that is paused already, what you say anew goes over what was said before.
+
     \b
     Examples:
       propman scheduler pause monthly-billing --reason "rents are being corrected"
@@ -51,10 +53,9 @@ async def pause(
     """
     async with changing("pause") as (store, tx):
         schedule = await the_schedule(store, key, lock=True)
-        await hold(tx, schedule, by=signed(by), reason=reason, until=until)
-    ends = f" until {local_time(until, schedule.time_zone)}" if until else ""
+        paused = await hold(tx, schedule, by=signed(by), reason=reason, until=until)
     before = "was paused already and stays so" if schedule.state == "paused" else "is paused"
-    success(f"{key} {before}{ends}.")
+    success(f"{key} {before}: {paused_words(paused)}.")
 
 
 async def resume(

@@ -232,7 +232,11 @@ def _when(
         expression = parse_cron(cron, "UTC" if zone == PROPERTY_ZONE else zone or "UTC").expression
         return {"kind": "cron", "expr": expression, "timezone": zone or "UTC"}
     if every is not None:
-        return {"kind": "interval", "anchor": now.isoformat(), "every_seconds": _seconds(every)}
+        return {
+            "kind": "interval",
+            "anchor": now.replace(microsecond=0).isoformat(),
+            "every_seconds": _seconds(every),
+        }
     if spec is None:
         return None
     document = parse_document(spec)

@@ -27,6 +27,8 @@ from shared.clock import UnknownZone
 from shared.clock import zone as zone_named
 from shared.messaging.transaction import Tx
 
+REMEDY = "Write it by `python manage.py dumpdata django_q.schedule`."
+
 
 def add_to(app: App) -> None:
     """Give the scheduler's app its command."""
@@ -59,12 +61,16 @@ async def import_django_q2(
     if catch_up not in get_args(Policy):
         raise UsageProblem(f"--catch-up {catch_up}: choose {', '.join(get_args(Policy))}.")
     try:
-        rows = read_dump(file.read_text(encoding="utf-8"))
         here = zone_named(zone)
+        rows = read_dump(file.read_text(encoding="utf-8"))
+    except UnknownZone as error:
+        raise UsageProblem(f"--zone: {error}.") from None
     except OSError as error:
         raise UsageProblem(f"{file} cannot be read: {error.strerror}.") from None
-    except (UnicodeDecodeError, UnreadableDump, UnknownZone) as error:
-        raise UsageProblem(f"{file}: {error}.") from None
+    except UnicodeDecodeError:
+        raise UsageProblem(f"{file} is not UTF-8 text.", remedy=REMEDY) from None
+    except UnreadableDump as error:
+        raise UsageProblem(f"{file}: {error}.", remedy=REMEDY) from None
     async with changing("import_django_q2", dry_run=dry_run) as (store, tx):
         given = Circumstances(here, tx.at, cast("Policy", catch_up))
         found = translate_all(rows, given)
