@@ -11,10 +11,12 @@ from propman.new_service.names import BadName, ServiceName, service_name
 from propman.new_service.writing import (
     CannotWrite,
     NewFile,
+    described_in,
     document,
     free_port,
     new_files,
     project_root,
+    refuse_overwriting,
     replace,
     tidy,
     with_metrics,
@@ -63,19 +65,20 @@ def new_service(
         root = project_root(Path(propman.__file__).parent)
         port = free_port(root)
         files = new_files(chosen, port)
+        paths = [*(file.path for file in files), described_in(chosen)]
+        refuse_overwriting(root, paths)
         metrics = with_metrics(root, chosen, port)
         if not dry_run:
-            files = _written(root, chosen, files)
+            _write_all(root, chosen, files)
             replace(root, metrics)
     except CannotWrite as reason:
-        raise CommandError(f"{reason}.") from reason
+        raise CommandError(f"{reason}.", remedy=reason.remedy) from reason
     if as_json:
-        paths = [str(file.path) for file in files]
         where = {"service": chosen.folder, "command": chosen.command, "port": port}
-        print_json(where | {"files": paths, "changed": [str(metrics.path)]})
+        print_json(where | {"files": paths, "changed": [metrics.path], "dry_run": dry_run})
         return
-    for file in (*files, metrics):
-        typer.echo(file.path)
+    for path in (*paths, metrics.path):
+        typer.echo(path)
     if dry_run:
         say("Dry run: nothing was written.")
         return
@@ -89,13 +92,11 @@ def _checked(name: str) -> ServiceName:
     try:
         return service_name(name, service_names(), places())
     except BadName as reason:
-        raise UsageProblem(f"{reason}.") from reason
+        raise UsageProblem(f"{reason}.", remedy=reason.remedy) from reason
 
 
-def _written(root: Path, name: ServiceName, files: list[NewFile]) -> list[NewFile]:
+def _write_all(root: Path, name: ServiceName, files: list[NewFile]) -> None:
     write(root, files)
     if not tidy(root, files):
         warning("ruff is not installed here: run `make fix`.")
-    described = document(root, name)
-    write(root, [described])
-    return [*files, described]
+    write(root, [document(root, name)])

@@ -29,7 +29,11 @@ _TAKEN_FOLDERS: Final = frozenset(
 
 
 class BadName(ValueError):
-    """A name that no service can have, with the reason."""
+    """A name that no service can have, with the reason and what to do about it."""
+
+    def __init__(self, reason: str, remedy: str = "Choose another, such as key-copies.") -> None:
+        super().__init__(reason)
+        self.remedy = remedy
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,10 @@ def service_name(text: str, services: Collection[str], commands: Collection[str]
     if keyword.iskeyword(name.folder) or keyword.issoftkeyword(name.folder):
         raise BadName(f"{text!r} is a word of Python")
     if name.folder in services:
-        raise BadName(f"There is a service {text!r} already")
+        raise BadName(
+            f"There is a service {text!r} already",
+            f"See `propman {name.command} --help`, or choose another name.",
+        )
     if name.command in commands or name.folder in _TAKEN_FOLDERS:
         raise BadName(f"{text!r} means something else here already")
     return name

@@ -21,7 +21,11 @@ _ASKED: Final = re.compile(r"^(?P<indent> +)- \{names: \[\w+\], type: A, port: \
 
 
 class CannotWrite(Exception):
-    """Something keeps the files from being written, with the reason."""
+    """Something keeps the files from being written, with the reason and what to do about it."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(reason)
+        self.remedy = remedy
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,10 @@ def project_root(package: Path) -> Path:
     """The folder of the project's sources; raises `CannotWrite` where Propman is installed without them."""
     root = package.parent
     if not all((root / name).exists() for name in ("pyproject.toml", "services", "tests", "docs")):
-        raise CannotWrite(f"Propman runs from {root}, which has no sources and tests to add a service to")
+        raise CannotWrite(
+            f"Propman runs from {root}, which has no sources and tests to add a service to",
+            "Run it in a clone of the project, with its .venv.",
+        )
     return root
 
 
@@ -66,12 +73,25 @@ def new_files(name: ServiceName, port: int) -> list[NewFile]:
     ]
 
 
+def described_in(name: ServiceName) -> Path:
+    """Where it stands what the service says and hears: the one file that is made by running the service."""
+    return Path("docs/asyncapi") / f"{name.folder}.json"
+
+
+def refuse_overwriting(root: Path, paths: Iterable[Path]) -> None:
+    """Raise `CannotWrite` where one of these files is there already."""
+    there = [str(path) for path in paths if (root / path).exists()]
+    if there:
+        raise CannotWrite(
+            f"{', '.join(there)}: there already, and nothing was written",
+            "Move it away, or choose another name.",
+        )
+
+
 def write(root: Path, files: Iterable[NewFile]) -> None:
     """Write files that are all new; raises `CannotWrite` before the first where one is there."""
     listed = list(files)
-    there = [str(file.path) for file in listed if (root / file.path).exists()]
-    if there:
-        raise CannotWrite(f"{', '.join(there)}: there already, and nothing was written")
+    refuse_overwriting(root, [file.path for file in listed])
     for file in listed:
         target = root / file.path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +113,10 @@ def with_metrics(root: Path, name: ServiceName, port: int) -> NewFile:
     text = file.read_text(encoding="utf-8") if file.exists() else ""
     others = list(_ASKED.finditer(text))
     if not others:
-        raise CannotWrite(f"{METRICS} has no line of a service that another could stand under")
+        raise CannotWrite(
+            f"{METRICS} has no line of a service that another could stand under",
+            f"Restore it: `git checkout {METRICS}`.",
+        )
     last = others[-1]
     line = f"{last['indent']}- {{names: [{name.folder}], type: A, port: {port}, refresh_interval: 10s}}\n"
     return NewFile(METRICS, text[: last.end()] + line + text[last.end() :])
@@ -108,13 +131,20 @@ def document(root: Path, name: ServiceName) -> NewFile:
     """What the service says and hears, as `make docs` writes it. Raises `CannotWrite`."""
     printed = _run(root, "-m", "propman", name.folder, "asyncapi")
     if printed.returncode != 0:
-        raise CannotWrite(f"the service is written, and does not run: {printed.stderr.strip()}")
-    return NewFile(Path("docs/asyncapi") / f"{name.folder}.json", printed.stdout)
+        raise CannotWrite(
+            f"The service is written, and does not run: {_last_line(printed.stderr)}",
+            f"See `propman {name.command} asyncapi`, and mend it or delete what `git status` lists.",
+        )
+    return NewFile(described_in(name), printed.stdout)
 
 
 def _run(root: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, *words]
     return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+
+
+def _last_line(text: str) -> str:
+    return next(reversed(text.strip().splitlines()), "it said nothing")
 
 
 def _filled(text: str, words: dict[str, str]) -> str:

@@ -12,7 +12,16 @@ import pytest
 
 from propman.dev import ServerUrls
 from propman.new_service.names import BadName, service_name
-from propman.new_service.writing import FIRST_PORT, TEMPLATES, CannotWrite, free_port, new_files, write
+from propman.new_service.writing import (
+    FIRST_PORT,
+    TEMPLATES,
+    CannotWrite,
+    described_in,
+    free_port,
+    new_files,
+    refuse_overwriting,
+    write,
+)
 from tests.support.commands import run_propman
 
 ROOT = Path(__file__).parents[2]
@@ -58,15 +67,29 @@ def typed() -> list[list[str]]:
     return [line.split()[1:] for line in block.splitlines()]
 
 
+def times(root: Path) -> dict[str, int]:
+    """When each file of the project was last written."""
+    found = (path for name in COPIED for path in [root / name, *(root / name).rglob("*")])
+    made = (path for path in found if path.is_file() and "__pycache__" not in path.parts)
+    return {str(path.relative_to(root)): path.stat().st_mtime_ns for path in made}
+
+
+def changed_since(before: dict[str, int], root: Path) -> set[str]:
+    """The files that are new or written anew."""
+    return {path for path, moment in times(root).items() if before.get(path) != moment}
+
+
 @pytest.mark.servers
 def test_a_new_service_passes_every_check_and_its_own_tests_at_once(copy: Path, servers: ServerUrls) -> None:
     dry, wet = typed()
     planned = must(copy, "-m", "propman", *dry).splitlines()
     assert not (copy / "services/key_copies").exists()
+    before = times(copy)
 
     written = must(copy, "-m", "propman", *wet).splitlines()
 
-    assert set(written) - set(planned) == {"docs/asyncapi/key_copies.json"}
+    assert written == planned
+    assert sorted(written) == sorted(changed_since(before, copy))
     must(copy, "-m", "ruff", "check", "--no-cache", *NEW)
     must(copy, "-m", "ruff", "format", "--no-cache", "--check", *NEW)
     must(
@@ -124,6 +147,18 @@ async def test_a_name_that_cannot_be_is_refused_with_its_reason(name: str, reaso
     assert (ran.code, ran.out) == (2, "")
     [line] = ran.err.splitlines()
     assert reason in line
+    assert "another" in line
+
+
+def test_nothing_is_written_where_a_description_of_the_service_is_there(tmp_path: Path) -> None:
+    described = described_in(service_name("key-copies", (), ()))
+    (tmp_path / described).parent.mkdir(parents=True)
+    (tmp_path / described).write_text("{}", encoding="utf-8")
+
+    with pytest.raises(CannotWrite, match="there already, and nothing was written") as refused:
+        refuse_overwriting(tmp_path, [described])
+
+    assert "another name" in refused.value.remedy
 
 
 def test_dashes_and_underscores_are_one_name() -> None:
@@ -139,7 +174,7 @@ async def test_a_dry_run_lists_what_would_be_written(tmp_path: Path) -> None:
     ran = await run_propman("new-service", "key-copies", "--dry-run", "--json", environment={})
 
     assert (ran.json["service"], ran.json["changed"]) == ("key_copies", ["deploy/prometheus/prometheus.yml"])
-    assert "services/key_copies/handlers.py" in ran.json["files"]
+    assert {"services/key_copies/handlers.py", "docs/asyncapi/key_copies.json"} <= set(ran.json["files"])
     assert not any((ROOT / file).exists() for file in ran.json["files"])
 
 
