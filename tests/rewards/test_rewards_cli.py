@@ -60,11 +60,15 @@ async def test_what_is_refused_says_what_to_do_next(desk: Desk) -> None:
     more = await desk.do("redeem", *WHO, "--amount", "10.00")
     none = await desk.do("revoke", str(SALLY), *BECAUSE)
     law = await desk.do("policy", "set", "discount_is_fee=yes", "--property", str(ELM), *BECAUSE)
-    word = await desk.do("policy", "set", "streaks=6", "redemptoin=rent", *BECAUSE)
+    word = await desk.do("policy", "set", "streaks=banana", *BECAUSE)
+    names = await desk.do("policy", "set", "redemption=cash", "grace=yes", *BECAUSE)
 
-    assert [found.code for found in (more, none, law, word)] == [1, 1, 1, 2]
+    assert [found.code for found in (more, none, law, word, names)] == [1, 1, 1, 2, 2]
+    assert {len(found.err.splitlines()) for found in (more, none, law, word, names)} == {1}
     assert "counts as a late fee" in law.err
-    assert "is not a tier" in word.err
+    assert "'banana' is not a tier such as 6:50.00 or 6:50.00:once. See `" in word.err
+    assert "redemption: 'cash' is none of" in names.err
+    assert "grace: is not a field of this document" in names.err
     assert await desk.rows() == before
 
 

@@ -28,7 +28,6 @@ from shared.cli import (
     JsonOption,
     UsageProblem,
     date_option,
-    error,
     id_option,
     json_wanted,
     print_json,
@@ -183,9 +182,9 @@ def _refusals_in_words() -> Iterator[None]:
     try:
         yield
     except BadDocument as bad:
-        for mistake in bad.mistakes:
-            error(f"{mistake.path}: {mistake.reason}")
-        raise UsageProblem("Nothing was set.", remedy="See `propman rewards policy set --help`.") from bad
+        raise UsageProblem(
+            f"Nothing was set: {bad}.", remedy="See `propman rewards policy set --help`."
+        ) from bad
     except UnlawfulRedemption as unlawful:
         raise CommandError(f"Refused: {unlawful}.", remedy="Set redemption=off_ledger there.") from unlawful
     except PropertyUnknown as unknown:
