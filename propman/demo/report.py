@@ -5,8 +5,10 @@ import os
 import shutil
 import sys
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 from propman.broker import queue_depths
 from propman.catalog import service_names
@@ -14,20 +16,24 @@ from propman.databases import ask_each, transactions_of
 from propman.outbox import depth
 from propman.settings import SystemSettings
 from propman.trace import print_steps, steps_of
-from services.billing.domain.periods import following
+from services.billing.domain.periods import first_day, following
 from services.billing.store import InvoiceStore, LeaseStore
 from services.notifications.store import reading
+from services.rewards.handlers.reading import standings
 from services.scheduler.domain.occurrences import Occurrence
 from shared.cli import print_table, say, success, warning
 from shared.money import format_cents
 
 NEXT: Final = """
 Try next (the servers keep running; `make stop` ends them):
-  {propman} run                    all services, in another terminal
+  {propman} run                    # all services, in another terminal
   {propman} billing explain invoice {number}
   {propman} billing record-payment --invoice {number} --amount 500 --reference CHK-1
   {propman} billing generate-monthly-invoices --month {following} --dry-run
   {propman} notifications list
+  {propman} rewards explain --tenant {tenant} --month {month}
+  {propman} leasing signing-links list
+  {propman} leasing work-orders list
   {propman} trace {occurrence}
   {propman} monitor
 """
@@ -63,8 +69,26 @@ async def show_what_happened(settled: Settled, *, mail_dir: Path) -> None:
     say(f"\nThe trigger's way through the services ({settled.occurrence.id}):")
     print_steps(await steps_of(settled.occurrence.id))
     await _show_depths()
-    words = {"number": number, "following": following(period), "occurrence": settled.occurrence.id}
-    say(NEXT.format(propman=_command(), **words))
+    say(next_steps(period, settled.occurrence.id, number, await _most_rewarded()))
+
+
+def next_steps(period: str, occurrence: UUID, number: str, tenant: UUID | None) -> str:
+    """Commands to type next, with what they are about where there is such."""
+    return NEXT.format(
+        propman=_command(),
+        number=number,
+        following=following(period),
+        tenant=tenant or "TENANT",
+        month=f"{first_day(period) - timedelta(days=1):%Y-%m}",
+        occurrence=occurrence,
+    )
+
+
+async def _most_rewarded() -> UUID | None:
+    """Whose month has the most to explain."""
+    async with transactions_of("rewards") as rewards, rewards.engine.connect() as connection:
+        found = await standings(connection)
+    return max(found, key=lambda key: found[key].balance_cents, default=None)
 
 
 def _command() -> str:

@@ -44,6 +44,9 @@ NEXT: Final = """
 Look at what happened (`propman run` lets it go on from here):
   propman billing invoices list
   propman billing explain lease ID
+  propman rewards balance           and why: propman rewards explain --tenant ID --month YYYY-MM
+  propman leasing signing-links list
+  propman leasing work-orders list
   propman trace OCCURRENCE          an occurrence of: propman scheduler history
   propman monitor"""
 
