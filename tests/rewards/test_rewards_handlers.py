@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from services.rewards.domain.ledgers import NothingGranted
 from services.rewards.handlers.by_hand import DecisionRefused, NewGrant, grant, revoke
+from services.rewards.handlers.evaluating import CHUNK
 from services.rewards.handlers.posting import Decision
 from services.rewards.handlers.redeeming import NewRedemption, redeem
 from services.rewards.schema import entries, invoices, policies, redemptions, standings
@@ -40,6 +41,7 @@ pytestmark = pytest.mark.servers
 
 GRANTED, REVOKED, OUTCOME = RewardGranted.topic, RewardRevoked.topic, TriggerOutcome.topic
 BECAUSE = Decision("the boiler", "Olga")
+NOTHING = {"examined": 0, "granted": 0, "revoked": 0, "redeemed": 0, "failed": 0}
 
 
 async def test_the_nightly_evaluation_grants_what_was_earned_and_says_so(desk: Desk) -> None:
@@ -244,6 +246,19 @@ async def test_the_ledger_refuses_to_be_changed(desk: Desk) -> None:
 async def use(desk: Desk, cents: int | None = None, **fields: Any) -> Any:
     async with desk.transactions.command("test") as tx:
         return await redeem(tx, NewRedemption(tenant_id=SALLY, amount_cents=cents, **fields))
+
+
+async def test_the_outcome_of_several_chunks_is_said_once_with_the_sums_of_all(desk: Desk) -> None:
+    everybody = tuple(sorted(derived_id("tenant", number) for number in range(CHUNK + 1)))
+    await desk.hear(*(fact.model_copy(update={"tenant_ids": everybody}) for fact in on_time(months(1, 3))))
+
+    granted = await desk.evaluate()
+    await desk.hear(reopened("2026-03"))
+    revoked = await desk.evaluate()
+
+    assert [topic for topic, _ in granted] == [GRANTED] * (CHUNK + 1) + [OUTCOME]
+    assert granted[-1][1]["counts"] == dict(NOTHING, examined=CHUNK + 1, granted=CHUNK + 1)
+    assert revoked[-1][1]["counts"] == dict(NOTHING, examined=CHUNK + 1, revoked=CHUNK + 1)
 
 
 async def test_what_billing_cannot_book_comes_back_once(desk: Desk) -> None:
