@@ -199,6 +199,8 @@ class PaymentReversed(Fact, subject="payment_id"):
     """The day it became known; what is owed is judged anew from that day on."""
     reopened_invoice_ids: tuple[UUID, ...] = ()
     nsf_fee_cents: Cents = 0
+    method: str = "other"
+    """How the payment had come; `reward` goes back to the tenant's reward balance."""
 
 
 class CreditIssued(Fact, subject="credit_id"):

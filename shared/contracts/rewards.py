@@ -82,11 +82,11 @@ class RewardRedeemed(RewardFact, subject="redemption_id"):
 
 
 class RewardRestored(RewardFact, subject="redemption_id"):
-    """What billing could not book of a redemption is on the tenant's reward balance again."""
+    """What billing did not book of a redemption, or took back, is on the tenant's reward balance again."""
 
     redemption_id: UUID
     reason: str
-    """Billing's word for it, such as nothing_open."""
+    """Billing's word for what it could not book, such as nothing_open; or payment_reversed."""
 
 
 class CalculateRewards(Command, subject="run_id"):

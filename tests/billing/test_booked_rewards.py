@@ -8,8 +8,14 @@ import sqlalchemy as sa
 
 from services.billing.handlers import router
 from services.billing.handlers.payments import NewPayment, record_payment
+from services.billing.handlers.reversals import NewReversal, reverse_payment
 from services.billing.schema import accounts, invoices, payments, reward_bookings
-from shared.contracts.billing import PaymentRecorded, RentStandingChanged, RewardCreditRefused
+from shared.contracts.billing import (
+    PaymentRecorded,
+    PaymentReversed,
+    RentStandingChanged,
+    RewardCreditRefused,
+)
 from shared.contracts.rewards import RewardRedeemed
 from shared.identity import derived_id, new_id
 from shared.messaging.transaction import Transactions
@@ -127,6 +133,26 @@ async def test_against_fees_only_no_rent_is_paid(ledger: LateLedger) -> None:
     assert (found.fee_cents, found.paid_cents, found.rent_paid_on) == (5_000, 5_000, None)
     [body] = await said(ledger, RewardCreditRefused.topic)
     assert (body["booked_cents"], body["refused_cents"]) == (5_000, 3_000)
+
+
+async def test_taking_a_reward_back_opens_the_rent_again_and_costs_no_fee_for_a_returned_payment(
+    ledger: LateLedger,
+) -> None:
+    invoice = await ledger.invoice(policy=a_policy(late_fee_rules=(), nsf_fee_cents=2_500))
+    fact = redeemed(ledger, 2_500)
+    await deliver(ledger.transactions, router, fact)
+
+    async with ledger.transactions.command("test") as tx:
+        back = NewReversal(
+            payment=str(fact.redemption_id), reference="back", kind="returned", reason="Not his"
+        )
+        await reverse_payment(tx, back)
+
+    found = await kept(ledger, invoice)
+    assert (found.paid_cents, found.fee_cents) == (0, 0)
+    [body] = await said(ledger, PaymentReversed.topic)
+    assert (body["payment_id"], body["method"]) == (str(fact.redemption_id), "reward")
+    assert (body["amount_cents"], body["nsf_fee_cents"]) == (2_500, 0)
 
 
 async def test_a_reward_that_cannot_be_kept_leaves_nothing_behind(ledger: LateLedger) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from services.notifications.handlers import events
-from shared.contracts.billing import PaymentRecorded
+from shared.contracts.billing import PaymentRecorded, PaymentReversed
 from shared.contracts.rewards import RewardGranted, RewardRedeemed, RewardRestored, RewardRevoked
 from shared.identity import new_id
 from tests.notifications.office import Office, a_tenant
@@ -108,6 +108,35 @@ async def test_a_reward_that_was_booked_gets_no_receipt_of_money(office: Office)
     await office.hear(ann, payment)
 
     assert await rows(office, "receipt") == []
+
+
+async def test_a_reward_that_was_taken_back_is_told_as_that_and_not_as_a_payment_that_failed(
+    office: Office,
+) -> None:
+    ann = a_tenant()
+    back = restored(ann.tenant_id).model_copy(update={"reason": "payment_reversed"})
+    reversal = PaymentReversed(
+        payment_id=back.redemption_id,
+        reversal_id=new_id(),
+        account_id=new_id(),
+        lease_id=new_id(),
+        property_id=new_id(),
+        tenant_ids=(ann.tenant_id,),
+        currency="USD",
+        reversal="entered_in_error",
+        amount_cents=5_000,
+        known_on=date(2026, 9, 3),
+        method="reward",
+    )
+
+    await office.hear(ann, reversal, back)
+    await office.make_due()
+    await office.send_once()
+
+    [mail] = office.mail_server.messages
+    text = mail.get_body(("plain",))
+    assert text is not None
+    assert "was taken off your account again" in text.get_content()
 
 
 def test_the_office_may_subscribe_to_rewards() -> None:

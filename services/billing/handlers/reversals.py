@@ -7,7 +7,13 @@ from uuid import UUID
 
 from services.billing.domain.allocation import Replay
 from services.billing.domain.ledgers import Ledger
-from services.billing.domain.payments import ReversalKind, ReversalRefused, amount_to_reverse, check_known
+from services.billing.domain.payments import (
+    REWARD,
+    ReversalKind,
+    ReversalRefused,
+    amount_to_reverse,
+    check_known,
+)
 from services.billing.handlers.converging import converge
 from services.billing.handlers.settling import (
     Settlement,
@@ -74,7 +80,8 @@ async def reverse_payment(tx: Tx, new: NewReversal) -> Reversed:
     before = await read_accounts(tx.connection, [payment.account_id])
     if not await store.add_reversal(reversal):
         raise ReversalRefused(f"reference {new.reference!r} is already used for another reversal")
-    fee_cents = 0 if _was_returned(earlier) else await _charge_nsf_fee(tx, reversal, before)
+    owes_fee = not _was_returned(earlier)
+    fee_cents = await _charge_nsf_fee(tx, reversal, payment.method, before) if owes_fee else 0
     settlement = await converge(tx, [payment.account_id], local_date(tx.at, holder.time_zone))
     tx.emit(_announcement(payment, holder, reversal, settlement, fee_cents))
     await announce(tx, settlement, "fee_reversal")
@@ -124,9 +131,9 @@ def _was_returned(earlier: Sequence[PaymentReversal]) -> bool:
     return any(item.kind == "returned" for item in earlier)
 
 
-async def _charge_nsf_fee(tx: Tx, reversal: PaymentReversal, before: Settlement) -> int:
+async def _charge_nsf_fee(tx: Tx, reversal: PaymentReversal, method: str, before: Settlement) -> int:
     """Post the fee that the terms ask for a returned payment; what it came to."""
-    if reversal.kind != "returned":
+    if reversal.kind != "returned" or method == REWARD:  # no bank had to do with a reward
         return 0
     [ledger], [replay] = before.ledgers.values(), before.replays.values()
     invoice_id = _invoice_for_fee(ledger, replay, reversal.payment_id)
@@ -163,4 +170,5 @@ def _announcement(
         known_on=reversal.known_on,
         reopened_invoice_ids=settlement.reopened,
         nsf_fee_cents=nsf_fee_cents,
+        method=payment.method,
     )

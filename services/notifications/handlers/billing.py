@@ -35,7 +35,6 @@ router = Router("notifications")
 SAID_BY_THE_RECEIPT = frozenset({"overpayment", "prepayment"})
 """Credit whose receipt names it already: a second message would only puzzle."""
 
-
 REWARD = "reward"
 """The method of a payment for which no money was received."""
 
@@ -104,10 +103,16 @@ async def tell_of_waiver(fact: LateFeeWaived, tx: Tx) -> None:
 
 @router.on(PaymentReversed)
 async def tell_of_reversal(fact: PaymentReversed, tx: Tx) -> None:
-    """Tell each tenant that a payment did not stand; the invoices it had paid are open again."""
+    """Tell each tenant that a payment did not stand; the invoices it had paid are open again.
+
+    Of a reward they hear that it is back on their balance, and not of a payment that they never made.
+    """
     if fact.reopened_invoice_ids:
         await premises.note(tx.connection, fact.reopened_invoice_ids, OPEN, said_at(tx))
-    await _tell_tenants(tx, "payment_reversed", fact, fact.reversal_id)
+    if fact.method == REWARD:
+        await tell(tx, [], [_news(fact, fact.reversal_id, fact.property_id, tx.cause)])
+    else:
+        await _tell_tenants(tx, "payment_reversed", fact, fact.reversal_id)
 
 
 @router.on(CreditIssued)

@@ -29,8 +29,8 @@ class Underway:
 
     on_their_way: Mapping[UUID, int]
     """Neither booked nor refused by billing yet."""
-    refused_on: Mapping[UUID, date]
-    """When billing last had no use for a reward."""
+    restored_on: Mapping[UUID, date]
+    """When a reward last came back: billing had no use for it, or somebody took it off the account."""
 
 
 def uses_by_itself(
@@ -44,15 +44,15 @@ def uses_by_itself(
     """What of a tenant's balance is applied without anybody asking, account by account.
 
     An account is of the property of its last invoice, whose policy of today says whether and against what.
-    After a refusal it waits for the next invoice, so that nothing goes to and fro every night.
+    After one came back it waits for the next invoice, so that nothing goes to and fro every night.
     """
     owed, fees = owed_by_account(facts), fees_by_account(facts)
     left = {currency: item.balance_cents for currency, item in funds.items()}
     found = []
     for account_id, last in sorted(_last_invoices(tenant_id, facts).items()):
         policy = policies.policy(last.property_id, today.at(last.property_id))
-        refused_on = so_far.refused_on.get(account_id)
-        if not policy.auto_apply or (refused_on is not None and refused_on >= last.issued_on):
+        restored_on = so_far.restored_on.get(account_id)
+        if not policy.auto_apply or (restored_on is not None and restored_on >= last.issued_on):
             continue
         most = {"rent": owed[account_id], "fees": min(owed[account_id], fees.get(account_id, 0))}
         open_cents = most.get(policy.uses, 0) - so_far.on_their_way.get(account_id, 0)

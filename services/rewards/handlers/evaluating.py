@@ -146,10 +146,10 @@ async def _apply(tx: Tx, evaluations: Sequence[Evaluation]) -> list[Evaluation]:
     """Use by themselves the balances that a policy wants used."""
     accounts = {invoice.account_id for item in evaluations for invoice in item.case.facts.invoices}
     store = RedemptionStore(tx.connection)
-    underway, refused_on = await store.on_their_way(accounts), await store.refused_on(accounts)
+    underway, restored_on = await store.on_their_way(accounts), await store.restored_on(accounts)
     found = []
     for item in evaluations:
-        case, so_far = item.case, Underway(underway, refused_on)
+        case, so_far = item.case, Underway(underway, restored_on)
         funds = funds_after(item.entries, case.ledger.funds)
         uses = uses_by_itself(item.tenant_id, case.facts, funds, case.policies, case.today, so_far)
         redeemed = await apply_by_itself(tx, item.tenant_id, uses, funds, case.today)

@@ -6,6 +6,7 @@ So facts may come in any order, twice, and in a storm; nobody is told of a rewar
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from services.rewards.handlers.redeeming import restore_reversed
 from services.rewards.store import FactStore
 from shared.contracts.billing import (
     FeeFact,
@@ -52,9 +53,13 @@ async def keep_payments(facts: Sequence[Received[PaymentRecorded]], tx: Tx) -> N
 
 @router.on_batch(PaymentReversed)
 async def keep_reversals(facts: Sequence[Received[PaymentReversed]], tx: Tx) -> None:
-    """Keep what was taken back of payments."""
+    """Keep what was taken back of payments; what of it were rewards goes back to their tenants' balances."""
     names = {"reversal_id", "payment_id", "account_id", "known_on", "amount_cents", "nsf_fee_cents"}
-    await FactStore(tx.connection).keep_reversals(fact.body.model_dump(include=names) for fact in facts)
+    found = {fact.body.reversal_id: fact.body for fact in facts}
+    fresh = await FactStore(tx.connection).keep_reversals(
+        body.model_dump(include=names) for body in found.values()
+    )
+    await restore_reversed(tx, [found[key] for key in sorted(fresh)])
 
 
 @router.on_batch(LateFeeApplied, LateFeeWaived)

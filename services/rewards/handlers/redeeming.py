@@ -1,4 +1,4 @@
-"""Using a balance: by somebody's wish, or by itself; and having back what billing could not book."""
+"""Using a balance, by somebody's wish or by itself; and having back what billing did not book or keep."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from services.rewards.domain.facts import Today, month_of
 from services.rewards.domain.ledgers import EntryKind, Funds, Posting, refuse_more_than
 from services.rewards.domain.policies import Redemption as Against
 from services.rewards.domain.redeeming import Use
-from services.rewards.handlers.posting import Decision, Entry, add_entries, entries_for
+from services.rewards.handlers.posting import Decision, add_entries, entries_for
 from services.rewards.store import CopyStore, LedgerStore, PolicyStore, RedemptionStore
 from services.rewards.store.redemptions import Redemption
-from shared.contracts.billing import RewardCreditRefused
+from shared.contracts.billing import PaymentReversed, RewardCreditRefused
 from shared.contracts.rewards import RewardRedeemed, RewardRestored
 from shared.identity import derived_id, new_id
 from shared.messaging.router import Router
@@ -103,21 +103,64 @@ async def apply_by_itself(
 @router.on(RewardCreditRefused)
 async def restore_refused(fact: RewardCreditRefused, tx: Tx) -> None:
     """Give back what billing could not book; hearing of it again changes nothing."""
-    store, today = RedemptionStore(tx.connection), await CopyStore(tx.connection).today(tx.at)
-    known = await store.find(fact.redemption_id)
-    if known is None or fact.refused_cents <= 0:
+    redemption = await _locked(tx, fact.redemption_id)
+    if redemption is None or redemption.refusal is not None or fact.refused_cents <= 0:
         return
-    await LedgerStore(tx.connection).lock([known.tenant_id])
-    cents = min(fact.refused_cents, known.amount_cents)
-    on = today.at(known.property_id)
-    if await store.restore(known.redemption_id, cents, on, fact.reason) is None:
+    today = await CopyStore(tx.connection).today(tx.at)
+    on = today.at(redemption.property_id)
+    back = _Back(fact.refused_cents, fact.reason, _rule(redemption), on, fact.redemption_id, refused=True)
+    await _give_back(tx, redemption, back, today)
+
+
+async def restore_reversed(tx: Tx, reversals: Sequence[PaymentReversed]) -> None:
+    """Give back what somebody took off an account again; each reversal is new, and of any payment."""
+    redeemed = await RedemptionStore(tx.connection).find_all(fact.payment_id for fact in reversals)
+    today = await CopyStore(tx.connection).today(tx.at) if redeemed else Today()
+    await LedgerStore(tx.connection).lock({item.tenant_id for item in redeemed.values()})
+    for fact in reversals:
+        redemption = await _locked(tx, fact.payment_id) if fact.payment_id in redeemed else None
+        if redemption is not None:
+            rule = f"reversal:{fact.reversal_id}"
+            back = _Back(fact.amount_cents, "payment_reversed", rule, fact.known_on, fact.reversal_id)
+            await _give_back(tx, redemption, back, today)
+
+
+@dataclass(frozen=True, slots=True)
+class _Back:
+    """Something of a redemption that comes back, and by what it is known."""
+
+    cents: int
+    reason: str
+    rule: str
+    on: date
+    key: UUID
+    refused: bool = False
+    """It was never booked, which billing says once."""
+
+
+async def _locked(tx: Tx, redemption_id: UUID) -> Redemption | None:
+    """A redemption as it stands once nobody else posts for its tenant."""
+    store = RedemptionStore(tx.connection)
+    known = await store.find(redemption_id)
+    if known is not None:
+        await LedgerStore(tx.connection).lock([known.tenant_id])
+    return await store.find(redemption_id)
+
+
+async def _give_back(tx: Tx, redemption: Redemption, back: _Back, today: Today) -> None:
+    """Add to a locked tenant's balance what comes back: never more than was redeemed."""
+    cents = min(back.cents, redemption.amount_cents - redemption.restored_cents)
+    if cents <= 0:
         return
-    funds = await _funds(tx, known.tenant_id)
-    [entry] = _entries(known, "restored", cents, funds, today)
+    on, refusal = today.at(redemption.property_id), back.reason if back.refused else None
+    await RedemptionStore(tx.connection).restore(redemption.redemption_id, cents, on, refusal)
+    posting = _posting("restored", redemption, cents, back.rule, back.on)
+    funds, decision = await _funds(tx, redemption.tenant_id), Decision(back.reason, "billing")
+    [entry] = entries_for(redemption.tenant_id, [posting], funds, today, decision)
     await add_entries(tx, [entry])
     tx.emit(
-        RewardRestored(**entry.stated(), redemption_id=known.redemption_id, reason=fact.reason),
-        message_id=derived_id("restored", known.redemption_id),
+        RewardRestored(**entry.stated(), redemption_id=redemption.redemption_id, reason=back.reason),
+        message_id=derived_id("restored", back.key),
     )
 
 
@@ -125,7 +168,10 @@ async def _carry_out(
     tx: Tx, redemption: Redemption, funds: Mapping[str, Funds], today: Today, decision: Decision | None
 ) -> Redeemed:
     await RedemptionStore(tx.connection).add(redemption)
-    [entry] = _entries(redemption, "redeemed", redemption.amount_cents, funds, today, decision)
+    posting = _posting(
+        "redeemed", redemption, redemption.amount_cents, _rule(redemption), redemption.redeemed_on
+    )
+    [entry] = entries_for(redemption.tenant_id, [posting], funds, today, decision)
     await add_entries(tx, [entry])
     tx.emit(
         RewardRedeemed(
@@ -163,25 +209,22 @@ def _redemption(identity: UUID, tenant_id: UUID, use: Use, today: Today, *, auto
     )
 
 
-def _entries(
-    redemption: Redemption,
-    kind: EntryKind,
-    amount_cents: int,
-    funds: Mapping[str, Funds],
-    today: Today,
-    decision: Decision | None = None,
-) -> list[Entry]:
-    on: date = today.at(redemption.property_id)
+def _rule(redemption: Redemption) -> str:
+    return f"redemption:{redemption.redemption_id}"
+
+
+def _posting(kind: EntryKind, redemption: Redemption, cents: int, rule: str, on: date) -> Posting:
+    """An entry about a redemption; with the same rule, of the same month, it is the same entry."""
     about = Earned(
         kind="by_hand",
-        rule=f"redemption:{redemption.redemption_id}",
+        rule=rule,
         period=month_of(on),
-        amount_cents=amount_cents,
+        amount_cents=cents,
         currency=redemption.currency,
         property_id=redemption.property_id,
         lease_id=redemption.lease_id,
     )
-    return entries_for(redemption.tenant_id, [Posting(kind, about, 1)], funds, today, decision)
+    return Posting(kind, about, 1)
 
 
 async def _funds(tx: Tx, tenant_id: UUID) -> dict[str, Funds]:

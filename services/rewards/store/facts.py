@@ -31,9 +31,9 @@ class FactStore:
         """Keep payments as they were recorded."""
         await self._keep(_PAYMENTS, payments, (_with_tenants(row) for row in rows))
 
-    async def keep_reversals(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Keep what was taken back of payments."""
-        await self._keep(_REVERSALS, reversals, rows)
+    async def keep_reversals(self, rows: Iterable[Mapping[str, Any]]) -> set[UUID]:
+        """Keep what was taken back of payments; the reversals that were not known before."""
+        return set(await self._keep(_REVERSALS, reversals, rows))
 
     async def keep_fees(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Keep fee lines and waivers."""
@@ -52,11 +52,15 @@ class FactStore:
                 newest[row["invoice_id"]] = row
         await self._keep(_STANDINGS, standings, newest.values())
 
-    async def _keep(self, statement: Insert, table: sa.Table, rows: Iterable[Mapping[str, Any]]) -> None:
+    async def _keep(
+        self, statement: Insert, table: sa.Table, rows: Iterable[Mapping[str, Any]]
+    ) -> Sequence[UUID]:
+        """Keep rows; the ids of those that changed anything."""
         names = tuple(table.columns.keys())
         # In one order everywhere: two replicas that wait for each other in opposite orders would deadlock.
         in_order = sorted(rows, key=lambda row: row[names[0]])
-        await self._connection.execute(statement, columnar(in_order, names))
+        written = statement.returning(table.c[names[0]])
+        return (await self._connection.scalars(written, columnar(in_order, names))).all()
 
     async def of_tenants(self, tenant_ids: Iterable[UUID]) -> Facts:
         """Everything about the accounts of these tenants, in five statements however many they are."""

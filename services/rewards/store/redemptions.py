@@ -31,6 +31,7 @@ class Redemption:
     automatic: bool
     redeemed_on: date
     restored_cents: int = 0
+    """What came back to the balance, because billing did not book it or has taken it back."""
     restored_on: date | None = None
     refusal: str | None = None
     """Billing's word for why it could not book all of it."""
@@ -54,16 +55,23 @@ class RedemptionStore:
         row = (await self._connection.execute(query)).one_or_none()
         return None if row is None else _redemption(row)
 
-    async def restore(self, redemption_id: UUID, cents: int, on: date, refusal: str) -> Redemption | None:
-        """Keep what billing could not book; None where that is known already, or the redemption is not."""
-        statement = (
-            sa.update(redemptions)
-            .where(redemptions.c.redemption_id == redemption_id, redemptions.c.refusal.is_(None))
-            .values(restored_cents=cents, restored_on=on, refusal=refusal)
-            .returning(redemptions)
+    async def find_all(self, redemption_ids: Iterable[UUID]) -> dict[UUID, Redemption]:
+        """Those of some ids that are redemptions."""
+        query = sa.select(redemptions).where(redemptions.c.redemption_id == sa.any_(_IDS))
+        rows = await self._connection.execute(query, {"ids": list(set(redemption_ids))})
+        return {row.redemption_id: _redemption(row) for row in rows}
+
+    async def restore(self, redemption_id: UUID, cents: int, on: date, refusal: str | None = None) -> None:
+        """Keep that so much of a redemption, whose tenant is locked, came back; with `refusal`, unbooked."""
+        values: dict[str, Any] = {
+            "restored_cents": redemptions.c.restored_cents + cents,
+            "restored_on": on,
+        }
+        if refusal is not None:
+            values["refusal"] = refusal
+        await self._connection.execute(
+            sa.update(redemptions).where(redemptions.c.redemption_id == redemption_id).values(values)
         )
-        row = (await self._connection.execute(statement)).one_or_none()
-        return None if row is None else _redemption(row)
 
     async def on_their_way(self, account_ids: Iterable[UUID]) -> Counter[UUID]:
         """What was redeemed for accounts, and neither booked nor refused by billing yet."""
@@ -79,11 +87,11 @@ class RedemptionStore:
             sums[row.account_id] += row.amount_cents
         return sums
 
-    async def refused_on(self, account_ids: Iterable[UUID]) -> dict[UUID, date]:
-        """The last day on which billing had no use for a reward on each of these accounts."""
+    async def restored_on(self, account_ids: Iterable[UUID]) -> dict[UUID, date]:
+        """The last day on which a reward came back from each of these accounts."""
         query = (
             sa.select(redemptions.c.account_id, sa.func.max(redemptions.c.restored_on).label("restored_on"))
-            .where(redemptions.c.account_id == sa.any_(_IDS), redemptions.c.refusal.is_not(None))
+            .where(redemptions.c.account_id == sa.any_(_IDS), redemptions.c.restored_on.is_not(None))
             .group_by(redemptions.c.account_id)
         )
         rows = await self._connection.execute(query, {"ids": list(set(account_ids))})
