@@ -33,7 +33,21 @@ def _without_no_color(args: list[str]) -> list[str]:
     return [arg for arg in args[:end] if arg != NO_COLOR] + args[end:]
 
 
-class Command(TyperCommand):
+def _path(ctx: Any, *more: str | None) -> str:
+    """A command as it is typed: `propman billing invoices`."""
+    return " ".join(filter(None, [ctx.command_path if ctx else None, *more]))
+
+
+class _Readable:
+    """What was mistyped is one line, whoever made the command that it was typed for."""
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """Read the arguments."""
+        with readable_failures(lambda: _path(parent, info_name)):
+            return super().make_context(info_name, args, parent, **extra)  # type: ignore[misc]
+
+
+class Command(_Readable, TyperCommand):
     """A command whose failures are readable and whose output knows who asked."""
 
     @override
@@ -45,17 +59,23 @@ class Command(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         """Run the body; `--json` is known to everything it calls without being passed along."""
         machine = any(ctx.params.get(param.name) for param in self.params if "--json" in param.opts)
-        with output.audience(machine=machine), readable_failures():
+        with output.audience(machine=machine), readable_failures(lambda: _path(ctx)):
             return super().invoke(ctx)
 
 
-class Group(TyperGroup):
+class Group(_Readable, TyperGroup):
     """Commands of one subject; the underscore spellings of the old system are accepted unseen."""
 
     @override
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take out what every command understands."""
         return super().parse_args(ctx, _without_no_color(args))
+
+    @override
+    def invoke(self, ctx: Any) -> Any:
+        """Find the command and run it, also one that a package made in its own way."""
+        with readable_failures(lambda: _path(ctx, ctx.invoked_subcommand)):
+            return super().invoke(ctx)
 
     @override
     def get_command(self, ctx: Any, cmd_name: str) -> Any:

@@ -5,6 +5,8 @@ PROBLEM = 1
 USAGE = 2
 UNREACHABLE = 3
 INTERRUPTED = 130
+READER_GONE = 141
+"""Whoever read the output went away, as `head` does: what a shell reports of SIGPIPE (128 + 13)."""
 
 
 class CommandError(Exception):
@@ -20,7 +22,7 @@ class CommandError(Exception):
 
 
 class UsageProblem(CommandError):
-    """What was asked, or a setting, makes no sense."""
+    """What was asked, or a setting, makes no sense; also a name, an id or a file that is not there."""
 
     default_exit_code = USAGE
 

@@ -56,15 +56,15 @@ _ADDRESS = re.compile(r"\('([^']+)', (\d+)|@?([\w.-]+):(\d{2,5})\b|(/[\w./-]*\.s
 
 def explain(failure: BaseException) -> CommandError:
     """Find the innermost cause we can say something useful about."""
-    causes = list(_causes(failure))
+    found = list(causes(failure))
     for recognise in (_command_error, explain_setting, _database_refusal, _connection, _file):
-        for cause in causes:
+        for cause in found:
             if (problem := recognise(cause)) is not None:
                 return problem
     return _unexpected(failure)
 
 
-def _causes(failure: BaseException) -> Iterator[BaseException]:
+def causes(failure: BaseException) -> Iterator[BaseException]:
     """The failure and everything behind it: driver errors arrive wrapped, once or twice, and in groups."""
     seen: set[int] = set()
     waiting: list[BaseException | None] = [failure]

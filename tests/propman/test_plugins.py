@@ -26,6 +26,18 @@ async def water_plants(dry: bool = False) -> None:
     print_json({"watered": 3})
 '''
 
+THEIR_WAY = """import typer
+app = typer.Typer()
+
+@app.command()
+def paint(coats: int = typer.Option(1, min=1)) -> None:
+    print(coats)
+
+@app.command()
+def sand() -> None:
+    raise typer.Exit(5)
+"""
+
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
@@ -72,6 +84,25 @@ async def test_a_group_of_commands_behaves_as_ours_do(install: Install) -> None:
 
     assert ran.json == {"watered": 3}
     assert (failed.code, failed.err) == (1, "Error: There is no water. Wait for rain.\n")
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ("paint --coats 0", "--coats: 0 is too small; give 1 or more. See `propman fence paint --help`."),
+        ("paint --coats", "--coats needs a value. See `propman fence --help`."),
+        ("saw", "There is no command 'saw'. See `propman fence --help`."),
+    ],
+)
+async def test_what_is_mistyped_is_one_line_also_where_a_package_uses_typer_its_own_way(
+    install: Install, typed: str, line: str
+) -> None:
+    install("acme-fence", "fence = acme_fence:app", THEIR_WAY)
+
+    ran, ended = await run("fence", *typed.split()), await run("fence", "sand")
+
+    assert (ran.code, ran.out, ran.err) == (2, "", f"Error: {line}\n")
+    assert (ended.code, ended.out, ended.err) == (5, "", "")
 
 
 async def test_an_underscore_in_a_name_is_the_old_spelling_of_a_dash(install: Install) -> None:
