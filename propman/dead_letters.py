@@ -206,7 +206,7 @@ async def _find(identity: UUID) -> tuple[str, DeadLetter]:
     for service, letter in found.items():
         if letter is not None:
             return service, letter
-    raise CommandError(f"There is no dead letter {identity}.", remedy="See `propman dead-letters list`.")
+    raise UsageProblem(f"There is no dead letter {identity}.", remedy="See `propman dead-letters list`.")
 
 
 def _report(done: str, chosen: Sequence[tuple[str, DeadLetter]], refused: Sequence[object]) -> None:

@@ -15,7 +15,7 @@ import typer
 from propman.broker import declare_topology
 from propman.catalog import app_module, chosen_services
 from propman.simulation.marker import simulated_in
-from shared.cli import CommandError, command_app, say, success
+from shared.cli import CommandError, UsageProblem, command_app, say, success
 from shared.clock import Clock, SharedClock
 from shared.hosting import NotMigrated, ServiceHost, spare_the_collector
 from shared.http import PortTaken
@@ -79,7 +79,7 @@ async def clock_of(services: Sequence[str]) -> Clock | None:
     try:
         return SharedClock(Path(path))
     except (OSError, ValueError) as error:
-        raise CommandError(f"{CLOCK}: {path} is not a clock ({error}).") from error
+        raise UsageProblem(f"{CLOCK}: {path} is not a clock ({error}).") from error
 
 
 def end_with_parent(stop: asyncio.Event) -> None:

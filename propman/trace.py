@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from propman.catalog import app_module, service_names
 from propman.databases import ask_each
-from shared.cli import CommandError, IdArgument, JsonOption, command_app, print_json, print_table, say
+from shared.cli import IdArgument, JsonOption, UsageProblem, command_app, print_json, print_table, say
 from shared.messaging.tables import dead_letters, inbox, outbox
 
 app = command_app("trace")
@@ -47,7 +47,7 @@ async def trace(identity: IdArgument, as_json: JsonOption = False) -> None:
         say(f"{identity} is a part of the story {story}.")
         steps = await steps_of(story)
     if not steps:
-        raise CommandError(f"Nothing is known of {identity}.", remedy="See `propman scheduler history`.")
+        raise UsageProblem(f"Nothing is known of {identity}.", remedy="See `propman scheduler history`.")
     if as_json:
         print_json([asdict(step) for step in steps])
         return

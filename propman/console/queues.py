@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Annotated, Any, Final, TextIO
 import aio_pika
 import typer
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
+from aio_pika.exceptions import ChannelNotFoundEntity, PublishError
 
 from propman.catalog import all_subscriptions, service_names
 from propman.dev.home import local_folder
@@ -103,7 +105,7 @@ async def flush(
     connection = await aio_pika.connect(url, timeout=5)
     async with connection:
         channel = await connection.channel()
-        found = await channel.declare_queue(queue, passive=True)
+        found = await _found(channel, queue)
         waiting = found.declaration_result.message_count or 0
         say(f"{waiting} messages wait in {queue}.")
         if dry_run or not waiting:
@@ -125,11 +127,22 @@ def _require_known(queue: str) -> None:
         )
     known = {item.queue for item in all_subscriptions()} | {dead_queue_for(name) for name in service_names()}
     if queue not in known | set(retry_names()):
-        raise CommandError(f"There is no queue {queue!r}.", remedy="See `propman broker queues`.")
+        raise UsageProblem(f"There is no queue {queue!r}.", remedy="See `propman broker queues`.")
+
+
+async def _found(channel: AbstractChannel, queue: str) -> AbstractQueue:
+    try:
+        return await channel.declare_queue(queue, passive=True)
+    except ChannelNotFoundEntity as missing:
+        raise _not_there(queue) from missing
+
+
+def _not_there(queue: str) -> CommandError:
+    return CommandError(f"The broker has no queue {queue}.", remedy="Run `propman broker init`.")
 
 
 def _require_confirmation(queue: str, confirm: str | None, *, no_input: bool) -> None:
-    if confirm is None and not no_input:
+    if confirm is None and not no_input and sys.stdin.isatty():
         confirm = typer.prompt("Type the name of the queue to empty it", err=True)
     if confirm != queue:
         raise UsageProblem(
@@ -192,7 +205,7 @@ def _opened(file: Path) -> TextIO:
         file.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
-        raise CommandError(
+        raise UsageProblem(
             f"{file} cannot be made: {error.strerror}.", remedy="Choose another --export."
         ) from error
     return os.fdopen(descriptor, "w", encoding="utf-8")
@@ -253,13 +266,18 @@ async def import_file(
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
         with progress(len(messages), "Putting messages back") as bar:
             for message in messages:
-                await channel.default_exchange.publish(
-                    _outgoing(message), routing_key=message.queue, timeout=10
-                )
+                await _put_back(channel, message)
                 bar.advance()
     if json_wanted():
         print_json({"imported": len(messages), "file": str(file)})
     success(f"{len(messages)} messages were put back.")
+
+
+async def _put_back(channel: AbstractChannel, message: Kept) -> None:
+    try:
+        await channel.default_exchange.publish(_outgoing(message), routing_key=message.queue, timeout=10)
+    except PublishError as returned:
+        raise _not_there(message.queue) from returned
 
 
 def _warn_of_old(messages: Sequence[Kept]) -> None:
@@ -276,8 +294,8 @@ def _warn_of_old(messages: Sequence[Kept]) -> None:
 def _read(file: Path) -> Iterator[Kept]:
     try:
         text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"{file} cannot be read: {error}.") from error
+    except UnicodeDecodeError as error:
+        raise UsageProblem(f"{file} is not UTF-8 text, which a flushed queue is.") from error
     for number, line in enumerate(text.splitlines(), start=1):
         try:
             found = json.loads(line)
@@ -285,7 +303,9 @@ def _read(file: Path) -> Iterator[Kept]:
             content = base64.b64decode(body["base64"]) if "base64" in body else body["text"].encode()
             yield Kept(found["queue"], content, found["properties"])
         except (ValueError, KeyError, TypeError) as error:
-            raise CommandError(f"{file}, line {number} is not a flushed message.") from error
+            raise UsageProblem(
+                f"{file}, line {number} is not a flushed message.", remedy="See `propman flush --help`."
+            ) from error
 
 
 def _outgoing(message: Kept) -> aio_pika.Message:

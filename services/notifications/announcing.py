@@ -26,7 +26,7 @@ from services.notifications.domain.notices import (
 from services.notifications.domain.texts import plain_text, segments
 from services.notifications.handlers.telling import zones_for
 from services.notifications.store import groups, people
-from shared.cli import CommandError, UsageProblem
+from shared.cli import UsageProblem
 from shared.clock import local_date
 
 TELLING: Final = Telling("announcement", "announcement")
@@ -124,7 +124,7 @@ async def recipients(connection: AsyncConnection, wanted: Announcement, at: date
     if wanted.tenant_id is not None:
         known = await people.known_contacts(connection, [wanted.tenant_id])
         if wanted.tenant_id not in known:
-            raise CommandError(
+            raise UsageProblem(
                 f"There is no tenant {wanted.tenant_id}.", remedy="See `propman leasing tenants list`."
             )
         return await _at_home(connection, list(known.values()), at)

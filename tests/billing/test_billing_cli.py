@@ -96,17 +96,17 @@ async def test_enqueue_publishes_the_trigger_and_issues_nothing_itself(billing: 
         (("generate-monthly-invoices", "--property", "17"), 2, "is not an id"),
         (
             ("generate-monthly-invoices", "--property", "0198c1d2-7e1a-7c3f-9b2e-3d4c5b6a7f80"),
-            1,
+            2,
             "Billing knows no property",
         ),
-        (("invoices", "show", "INV-2026-999999"), 1, "There is no invoice"),
+        (("invoices", "show", "INV-2026-999999"), 2, "There is no invoice"),
         (("invoices", "list", "--state", "lost"), 2, "is not a state"),
         (
             ("record-payment", "--invoice", "X", "--amount", "12.345", "--reference", "R"),
             2,
             "is not an amount",
         ),
-        (("record-payment", "--invoice", "X", "--amount", "1", "--reference", "R"), 1, "There is no invoice"),
+        (("record-payment", "--invoice", "X", "--amount", "1", "--reference", "R"), 2, "There is no invoice"),
         (
             (
                 "record-payment",
@@ -212,7 +212,7 @@ async def test_void_frees_the_money_and_bills_anew_and_a_dry_run_of_it_writes_no
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("void", "INV-2026-000099", "--reason", "Gone"), 1, "There is no invoice 'INV-2026-000099'."),
+        (("void", "INV-2026-000099", "--reason", "Gone"), 2, "There is no invoice 'INV-2026-000099'."),
         (("void", "INV-2026-000001", "--reason", " "), 2, "--reason is empty."),
     ],
 )

@@ -130,9 +130,9 @@ async def test_credit_is_explained_by_what_it_waits_for(counter: Counter) -> Non
     ("words", "code", "said"),
     [
         (("ledger",), 2, "Give either --lease or --tenant"),
-        (("ledger", "--lease", str(new_id())), 1, "Billing knows no lease"),
-        (("ledger", "--tenant", str(new_id())), 1, "Billing knows no lease of tenant"),
-        (("explain", "payment", "CHK-9"), 1, "There is no payment"),
+        (("ledger", "--lease", str(new_id())), 2, "Billing knows no lease"),
+        (("ledger", "--tenant", str(new_id())), 2, "Billing knows no lease of tenant"),
+        (("explain", "payment", "CHK-9"), 2, "There is no payment"),
     ],
 )
 async def test_a_ledger_of_nobody_is_one_readable_line(

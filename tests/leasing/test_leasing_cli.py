@@ -30,13 +30,14 @@ async def test_what_is_added_is_shown_with_its_id_names_and_amounts(run: Run) ->
 
 
 @pytest.mark.parametrize("noun", ["properties", "units", "tenants", "leases"])
-async def test_an_unknown_id_ends_with_1_and_one_line(run: Run, noun: str) -> None:
+async def test_an_unknown_id_ends_with_2_and_one_line(run: Run, noun: str) -> None:
     identity = new_id()
 
     result = await run(noun, "show", identity)
 
-    assert (result.exit_code, result.stdout) == (1, "")
+    assert (result.exit_code, result.stdout) == (2, "")
     assert len(result.stderr.splitlines()) == 1
+    assert f"See `propman leasing {noun} list`." in result.stderr
     assert str(identity) in result.stderr
 
 

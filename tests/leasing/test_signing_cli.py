@@ -118,7 +118,7 @@ async def test_paper_is_recorded_once(run: Run) -> None:
 REFUSED = (
     ("send {lease} --landlord Rosa", 2, "landlord"),
     ("send {lease} --landlord a@b@c", 2, "landlord"),
-    ("send 0198c1d2-7e1a-7c3f-9b2e-3d4c5b6a7f80", 1, "no lease"),
+    ("send 0198c1d2-7e1a-7c3f-9b2e-3d4c5b6a7f80", 2, "no lease"),
     ("resend {lease}", 1, "not out"),
     ("revoke {lease}", 1, "not out"),
     ("record-paper {lease} --on 2999-01-01", 2, "to come"),
@@ -141,7 +141,7 @@ async def test_without_an_address_nothing_is_sent(run: Run, monkeypatch: pytest.
 
     result = await run(*LINKS, "send", lease)
 
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "LEASING_PUBLIC_URL" in result.stderr
 
 

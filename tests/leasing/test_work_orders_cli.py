@@ -138,7 +138,7 @@ async def test_a_dry_run_opens_and_moves_nothing(run: Run, transactions: Transac
         (("cancel", "{}"), 2, "--reason"),
         (("assign", "{}", "--to", "Bo", "--email", "nobody"), 2, "email 'nobody' is not an address"),
         (("change", "{}", "--priority", "now"), 2, "priority 'now' is none of emergency"),
-        (("complete", "WO-1999-000001"), 1, "There is no work order WO-1999-000001: see"),
+        (("complete", "WO-1999-000001"), 2, "There is no work order WO-1999-000001. See"),
         (("open", "--title", "Gate"), 2, "property is missing"),
         (("list", "--state", "broken"), 2, "state 'broken' is none of open"),
     ],

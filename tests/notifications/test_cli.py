@@ -108,7 +108,7 @@ async def test_the_inbox_shows_the_messages_as_their_tenant_reads_them(office: O
 
 @pytest.mark.parametrize("verb", [("show",), ("retry",), ("inbox", "--tenant")])
 async def test_an_unknown_id_is_one_readable_line(shell: Shell, verb: tuple[str, ...]) -> None:
-    _, err = await shell.run(*verb, new_id(), exit_code=1)
+    _, err = await shell.run(*verb, new_id(), exit_code=2)
 
     assert err.startswith("Error: There is no ")
 

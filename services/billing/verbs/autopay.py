@@ -75,7 +75,7 @@ async def enrol_lease(
             async with transactions.command("billing.autopay_enrol") as tx:
                 made = await enrol(tx, lease_id, Method(gateway, customer, method), from_on)
         except LeaseUnknown as error:
-            raise CommandError(f"Billing knows no lease {lease_id}.", remedy=NO_LEASE) from error
+            raise UsageProblem(f"Billing knows no lease {lease_id}.", remedy=NO_LEASE) from error
         except AlreadyEnrolled as refusal:
             remedy = f"`propman billing autopay end {lease_id}` ends it."
             raise CommandError(f"Not enrolled: {refusal}.", remedy=remedy) from refusal
@@ -111,7 +111,7 @@ async def end_lease(
             async with transactions.command("billing.autopay_end") as tx:
                 ended = await end_enrolment(tx, lease_id, reason)
         except LeaseUnknown as error:
-            raise CommandError(f"Billing knows no lease {lease_id}.", remedy=NO_LEASE) from error
+            raise UsageProblem(f"Billing knows no lease {lease_id}.", remedy=NO_LEASE) from error
         except NotEnrolled as refusal:
             raise CommandError(
                 f"Nothing to end: {refusal}.", remedy="See `propman billing autopay list`."
@@ -178,7 +178,7 @@ async def list_charges(
     async with reading() as connection:
         account = None if lease_id is None else await AutopayStore(connection).account_of(lease_id)
         if lease_id is not None and account is None:
-            raise CommandError(f"Billing knows no lease {lease_id}.", remedy=NO_LEASE)
+            raise UsageProblem(f"Billing knows no lease {lease_id}.", remedy=NO_LEASE)
         found = await ChargeStore(connection).search(
             state=state, account_id=account[0] if account else None, property_id=property_id, limit=limit
         )

@@ -19,6 +19,7 @@ from shared.cli import (
     IdArgument,
     JsonOption,
     Unreachable,
+    UsageProblem,
     json_wanted,
     print_json,
     success,
@@ -80,7 +81,9 @@ async def _ask(transactions: Transactions, plan: RefundPlan) -> Answer:
     gateways = configured_gateways(Settings(), transactions.clock)  # from the environment
     gateway = gateways.get(plan.charge.gateway)
     if gateway is None:
-        raise CommandError(f"The gateway {plan.charge.gateway} is not configured here.")
+        raise UsageProblem(
+            f"The gateway {plan.charge.gateway} is not configured here.", remedy="See docs/guides/autopay.md."
+        )
     answer = await gateway.refund(plan.order)
     for other in gateways.values():
         await other.close()

@@ -27,6 +27,7 @@ from shared.cli import (
     EnqueueOption,
     JsonOption,
     PropertyOption,
+    UsageProblem,
     json_wanted,
     print_json,
     print_table,
@@ -83,7 +84,7 @@ async def collect_autopay(
 async def _plan(transactions: Transactions, as_of: datetime, property_id: UUID | None) -> list[ToCharge]:
     async with transactions.engine.connect() as connection:
         if property_id is not None and await LeaseStore(connection).property_named(property_id) is None:
-            raise CommandError(
+            raise UsageProblem(
                 f"Billing knows no property {property_id}.", remedy="See `propman leasing properties list`."
             )
         return await plan_charges(connection, as_of, property_id=property_id)

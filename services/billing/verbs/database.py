@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.billing.settings import Settings
-from shared.cli import CommandError
+from shared.cli import UsageProblem
 from shared.hosting import open_transactions
 from shared.messaging.transaction import Transactions, Tx
 
@@ -45,16 +45,16 @@ async def changing(name: str, *, dry_run: bool) -> AsyncIterator[Tx]:
             return
 
 
-def unknown_invoice(invoice: str) -> CommandError:
+def unknown_invoice(invoice: str) -> UsageProblem:
     """There is no such invoice, and where to look."""
-    return CommandError(f"There is no invoice {invoice!r}.", remedy="See `propman billing invoices list`.")
+    return UsageProblem(f"There is no invoice {invoice!r}.", remedy="See `propman billing invoices list`.")
 
 
-def unknown_lease(lease: object) -> CommandError:
+def unknown_lease(lease: object) -> UsageProblem:
     """There is no such lease, and where to look."""
-    return CommandError(f"Billing knows no lease {lease}.", remedy="See `propman leasing leases list`.")
+    return UsageProblem(f"Billing knows no lease {lease}.", remedy="See `propman leasing leases list`.")
 
 
-def unknown_payment(payment: str) -> CommandError:
+def unknown_payment(payment: str) -> UsageProblem:
     """There is no such payment, and where to look."""
-    return CommandError(f"There is no payment {payment!r}.", remedy="See `propman billing payments list`.")
+    return UsageProblem(f"There is no payment {payment!r}.", remedy="See `propman billing payments list`.")

@@ -118,7 +118,7 @@ async def _plan(transactions: Transactions, request: Request) -> Plan:
     property_id: UUID | None = request.property_id
     async with transactions.engine.connect() as connection:
         if property_id is not None and await LeaseStore(connection).property_named(property_id) is None:
-            raise CommandError(
+            raise UsageProblem(
                 f"Billing knows no property {property_id}.", remedy="See `propman leasing properties list`."
             )
         return await plan_invoices(connection, request)

@@ -95,7 +95,7 @@ async def place(
         async with changing("billing.place_hold", dry_run=dry_run) as tx:
             hold, repeated = await place_hold(tx, window, reason=reason, by=signed(by))
     except HoldRefused as refusal:
-        raise CommandError(f"Not held: {refusal}.") from refusal
+        raise UsageProblem(f"Not held: {refusal}.") from refusal
     word = "Dry run, would be held" if dry_run else "Held"
     _tell(hold, "Already held" if repeated else word, as_json=as_json)
 
@@ -117,7 +117,7 @@ async def end(
             async with transactions.command("billing.end_hold") as tx:
                 found = await end_hold(tx, hold, on or tx.at.date())
         except HoldUnknown:
-            raise CommandError(
+            raise UsageProblem(
                 f"There is no hold {hold}.", remedy="See `propman billing holds list --all`."
             ) from None
         except HoldRefused as refusal:

@@ -7,7 +7,7 @@ import typer
 from services.billing.domain.fee_caps import cap_document, in_words
 from services.billing.domain.jurisdictions import Profile, chosen
 from services.billing.jurisdictions import profiles
-from shared.cli import CommandError, JsonOption, print_json, print_record, print_table, service_app
+from shared.cli import JsonOption, UsageProblem, print_json, print_record, print_table, service_app
 
 app = service_app("jurisdictions", "The late-fee laws of places, with their sources; off unless chosen.")
 
@@ -44,7 +44,7 @@ def show_jurisdiction(
     profile = chosen(profiles(), name)
     if profile is None:
         known = ", ".join(profiles())
-        raise CommandError(f"There is no profile of {name!r}.", remedy=f"There are: {known}.")
+        raise UsageProblem(f"There is no profile of {name!r}.", remedy=f"There are: {known}.")
     if as_json:
         print_json(_document(profile))
         return

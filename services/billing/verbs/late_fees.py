@@ -29,6 +29,7 @@ from shared.cli import (
     EnqueueOption,
     JsonOption,
     PropertyOption,
+    UsageProblem,
     json_wanted,
     print_json,
     print_table,
@@ -83,7 +84,7 @@ async def apply_late_fees(
 async def _refuse_unknown(transactions: Transactions, property_id: UUID) -> None:
     async with transactions.engine.connect() as connection:
         if await LeaseStore(connection).property_named(property_id) is None:
-            raise CommandError(
+            raise UsageProblem(
                 f"Billing knows no property {property_id}.", remedy="See `propman leasing properties list`."
             )
 

@@ -10,7 +10,6 @@ from services.billing.store.statements import Heading, StatementStore
 from services.billing.verbs.database import reading, unknown_lease
 from shared.cli import (
     App,
-    CommandError,
     CsvOption,
     JsonOption,
     LeaseOption,
@@ -56,7 +55,7 @@ async def ledger(
         headings = await store.headings(lease_id=lease, tenant_id=tenant)
         entries = await store.entries([heading.account_id for heading in headings])
     if not headings:
-        unknown = CommandError(
+        unknown = UsageProblem(
             f"Billing knows no lease of tenant {tenant}.", remedy="See `propman leasing tenants list`."
         )
         raise unknown_lease(lease) if lease else unknown

@@ -288,7 +288,7 @@ async def _located(connection: AsyncConnection, property_id: UUID | None, lease_
     try:
         return await locate(connection, property_id, lease_id)
     except PlaceUnknown as refusal:
-        raise CommandError(
+        raise UsageProblem(
             f"Billing knows {refusal}.", remedy="See `propman leasing leases list`."
         ) from refusal
 

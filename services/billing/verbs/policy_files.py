@@ -15,17 +15,17 @@ def read_policy_file(path: Path) -> dict[str, Any]:
     """The document in a TOML or JSON file; a date of TOML becomes text, as JSON has it."""
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise UsageProblem(f"{path} cannot be read: {problem}.") from problem
+    except UnicodeDecodeError as problem:
+        raise UsageProblem(f"{path} is not UTF-8 text.") from problem
     try:
         found = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except ValueError as problem:
         kind = "JSON" if path.suffix == ".json" else "TOML"
-        raise CommandError(
+        raise UsageProblem(
             f"{path} is not {kind}: {problem}.", remedy="See `propman billing policy template`."
         ) from problem
     if not isinstance(found, dict):
-        raise CommandError(f"{path} is not one policy.", remedy="See `propman billing policy template`.")
+        raise UsageProblem(f"{path} is not one policy.", remedy="See `propman billing policy template`.")
     return {name: _plain(value) for name, value in found.items()}
 
 

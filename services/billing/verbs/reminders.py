@@ -32,6 +32,7 @@ from shared.cli import (
     EnqueueOption,
     JsonOption,
     PropertyOption,
+    UsageProblem,
     date_option,
     json_wanted,
     print_json,
@@ -122,7 +123,7 @@ async def _refuse_unknown(transactions: Transactions, property_id: UUID | None) 
         return
     async with transactions.engine.connect() as connection:
         if await LeaseStore(connection).property_named(property_id) is None:
-            raise CommandError(
+            raise UsageProblem(
                 f"Billing knows no property {property_id}.", remedy="See `propman leasing properties list`."
             )
 

@@ -17,7 +17,6 @@ from services.billing.store import LeaseStore
 from services.billing.verbs.database import opened
 from shared.cli import (
     App,
-    CommandError,
     CsvOption,
     JsonOption,
     MonthOption,
@@ -87,7 +86,7 @@ def _one_form(as_csv: bool, as_json: bool) -> None:
 
 async def _require(connection: AsyncConnection, property_id: UUID | None) -> None:
     if property_id is not None and await LeaseStore(connection).property_named(property_id) is None:
-        raise CommandError(
+        raise UsageProblem(
             f"Billing knows no property {property_id}.", remedy="See `propman leasing properties list`."
         )
 

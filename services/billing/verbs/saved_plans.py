@@ -34,7 +34,7 @@ def write(file: Path, request: Request, drafts: Sequence[Draft]) -> None:
     try:
         file.write_text(json.dumps(plain(document), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
-        raise CommandError(f"{file} cannot be written: {error.strerror}.") from error
+        raise UsageProblem(f"{file} cannot be written: {error.strerror}.") from error
 
 
 async def carry_out(transactions: Transactions, file: Path) -> tuple[Plan, list[Issued]] | None:

@@ -26,10 +26,11 @@ class Invalid(Refusal):
 
 
 class Unknown(Refusal):
-    """There is nothing with this id."""
+    """There is nothing with this id, or number."""
 
-    def __init__(self, kind: str, identity: UUID) -> None:
+    def __init__(self, kind: str, identity: UUID | str) -> None:
         super().__init__(f"There is no {kind} {identity}")
+        self.kind = kind
 
 
 class Taken(Refusal):

@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.leasing.domain.refusals import Invalid, Refusal, Wrong
+from services.leasing.domain.refusals import Invalid, Refusal, Unknown, Wrong
 from services.leasing.settings import Settings
 from shared.cli import CommandError, UsageProblem, say
 from shared.clock import SystemClock
@@ -17,6 +17,10 @@ from shared.messaging.transaction import Tx
 T = TypeVar("T")
 MORE = 1
 """One row is asked for beyond the limit, to know whether there are more."""
+
+
+_LISTS: Final = {"property": "properties", "signer": "signing-links"}
+"""The verbs that list what is not called after its kind alone."""
 
 
 class _DryRun(Exception):
@@ -51,11 +55,14 @@ async def changing(verb: str, *, dry_run: bool = False) -> AsyncIterator[Tx]:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Values that make no sense are a usage problem; what a rule forbids is a problem found."""
+    """What makes no sense or is not there is a usage problem; what a rule forbids is a problem found."""
     try:
         yield
     except Invalid as refusal:
         raise UsageProblem(f"{_sentence(refusal)}.") from refusal
+    except Unknown as refusal:
+        where = _LISTS.get(refusal.kind, refusal.kind.replace(" ", "-") + "s")
+        raise UsageProblem(f"{refusal}.", remedy=f"See `propman leasing {where} list`.") from refusal
     except Refusal as refusal:
         raise CommandError(f"{refusal}.") from refusal
 

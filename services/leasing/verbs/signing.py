@@ -17,9 +17,9 @@ from services.leasing.store import signing as store
 from services.leasing.verbs import signing_display
 from services.leasing.verbs.database import changing
 from shared.cli import (
-    CommandError,
     DryRunOption,
     JsonOption,
+    UsageProblem,
     date_option,
     id_option,
     parse_id,
@@ -131,7 +131,7 @@ async def record_paper(
 def _links() -> Links:
     links = links_of(Settings())  # from the environment
     if links is None:
-        raise CommandError(
+        raise UsageProblem(
             f"LEASING_PUBLIC_URL and {VARIABLE} are not set, so that no link could be opened.",
             remedy="See docs/guides/signing.md.",
         )

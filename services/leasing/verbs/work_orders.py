@@ -9,7 +9,7 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.leasing import handlers
-from services.leasing.domain.refusals import Refusal
+from services.leasing.domain.refusals import Unknown
 from services.leasing.domain.values import parse_word
 from services.leasing.domain.work_orders import (
     CATEGORIES,
@@ -310,12 +310,8 @@ async def _identity(connection: AsyncConnection, which: str) -> UUID:
 async def _listed(connection: AsyncConnection, which: str) -> ListedWorkOrder:
     rows = await store.list_work_orders(connection, 1, Wanted(), named=_named(which))
     if not rows:
-        raise _NoSuchOrder(f"There is no work order {which}: see `propman leasing work-orders list`")
+        raise Unknown("work order", which)
     return rows[0]
-
-
-class _NoSuchOrder(Refusal):
-    pass
 
 
 def _named(text: str) -> str | UUID:

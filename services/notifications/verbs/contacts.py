@@ -10,7 +10,6 @@ from services.notifications.domain.contacts import is_webhook
 from services.notifications.store import groups as store
 from services.notifications.verbs.database import database, looking
 from shared.cli import (
-    CommandError,
     IdArgument,
     JsonOption,
     UsageProblem,
@@ -103,7 +102,7 @@ async def remove(identity: IdArgument) -> None:
     """
     async with database() as transactions, transactions.command("notifications.remove_contact") as tx:
         if not await store.remove_contact(tx.connection, identity):
-            raise CommandError(
+            raise UsageProblem(
                 f"There is no such contact {identity}.", remedy="See `propman notifications contacts list`."
             )
     success("Forgotten.")

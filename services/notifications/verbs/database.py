@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notifications.settings import Settings
 from services.notifications.store import people, reading
-from shared.cli import CommandError
+from shared.cli import UsageProblem
 from shared.hosting import open_transactions
 from shared.messaging.transaction import Transactions
 
@@ -30,13 +30,13 @@ async def looking() -> AsyncIterator[AsyncConnection]:
 async def require_tenant(connection: AsyncConnection, tenant: UUID) -> None:
     """Stop with one line where nobody ever heard of a tenant."""
     if not await reading.tenant_is_known(connection, tenant):
-        raise CommandError(f"There is no tenant {tenant}.", remedy="See `propman leasing tenants list`.")
+        raise UsageProblem(f"There is no tenant {tenant}.", remedy="See `propman leasing tenants list`.")
 
 
 async def require_person(connection: AsyncConnection, person: UUID) -> None:
     """The same for anybody who can be told something, external contacts too."""
     if person not in await people.known_contacts(connection, [person]):
-        raise CommandError(
+        raise UsageProblem(
             f"There is no contact {person}.",
             remedy="See `propman leasing tenants list` and `propman notifications contacts list`.",
         )

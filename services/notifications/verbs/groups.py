@@ -174,7 +174,7 @@ def list_events(as_json: JsonOption = False) -> None:
 async def _find(connection: AsyncConnection, name: str) -> UUID:
     found = await store.find_group(connection, name)
     if found is None:
-        raise CommandError(
+        raise UsageProblem(
             f"There is no group {name!r} with named members.",
             remedy="See `propman notifications groups list`.",
         )

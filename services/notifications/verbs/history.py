@@ -22,6 +22,7 @@ from shared.cli import (
     JsonOption,
     LimitOption,
     TenantOption,
+    UsageProblem,
     plain,
     print_json,
     print_record,
@@ -160,7 +161,7 @@ async def _load(identity: UUID) -> tuple[dict[str, Any], list[dict[str, Any]], R
     async with database() as transactions, transactions.engine.connect() as connection:
         found = await reading.find_notification(connection, identity)
         if found is None:
-            raise CommandError(
+            raise UsageProblem(
                 f"There is no notification {identity}.", remedy="See `propman notifications list`."
             )
         sent = await reading.deliveries_of(connection, found["id"])
@@ -252,7 +253,7 @@ async def _delivery_of(connection: Any, identity: UUID) -> dict[str, Any]:
     for choice in (named, emails, outside):
         if choice:
             return choice[0]
-    raise CommandError(f"There is no e-mail {identity}.", remedy="See `propman notifications list`.")
+    raise UsageProblem(f"There is no e-mail {identity}.", remedy="See `propman notifications list`.")
 
 
 async def counts(as_json: JsonOption = False) -> None:

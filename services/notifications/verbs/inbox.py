@@ -12,7 +12,7 @@ from services.notifications.settings import Settings
 from services.notifications.store import inbox as store
 from services.notifications.texting import rendered_row
 from services.notifications.verbs.database import database, require_tenant
-from shared.cli import App, CommandError, JsonOption, LimitOption, id_option, print_json, say
+from shared.cli import App, JsonOption, LimitOption, UsageProblem, id_option, print_json, say
 
 
 async def inbox(
@@ -65,7 +65,7 @@ async def inbox_link(
     """
     settings = Settings()
     if settings.key is None or settings.public_url is None:
-        raise CommandError(
+        raise UsageProblem(
             "This service has no address that the world reaches.",
             remedy="Set NOTIFICATIONS_PUBLIC_URL and NOTIFICATIONS_SIGNING_KEY.",
         )

@@ -12,7 +12,6 @@ from services.rewards.store import CopyStore
 from services.rewards.verbs.database import changing, opened, refuse_unknown_property
 from shared.cli import (
     App,
-    CommandError,
     DryRunOption,
     EnqueueOption,
     JsonOption,
@@ -70,7 +69,7 @@ async def calculate_rewards(
             await refuse_unknown_property(connection, property_id)
             tenants = await CopyStore(connection).tenants(property_id=property_id, tenant_id=tenant_id)
         if tenant_id is not None and not tenants:
-            raise CommandError(
+            raise UsageProblem(
                 f"Nothing was ever billed to a tenant {tenant_id}.",
                 remedy="See `propman leasing tenants list`.",
             )

@@ -12,7 +12,7 @@ from services.rewards.handlers.by_hand import DecisionRefused
 from services.rewards.handlers.redeeming import ReferenceUsed, TenantUnknown
 from services.rewards.settings import Settings
 from services.rewards.store import CopyStore
-from shared.cli import CommandError
+from shared.cli import CommandError, UsageProblem
 from shared.hosting import open_transactions
 from shared.messaging.transaction import Transactions, Tx
 
@@ -56,7 +56,7 @@ def refusals_in_words() -> Iterator[None]:
     try:
         yield
     except TenantUnknown as unknown:
-        raise CommandError(
+        raise UsageProblem(
             f"Rewards knows {unknown}.", remedy="See `propman leasing leases list`."
         ) from unknown
     except NothingGranted as missing:
@@ -70,8 +70,8 @@ def refusals_in_words() -> Iterator[None]:
 
 
 async def refuse_unknown_property(connection: AsyncConnection, property_id: UUID | None) -> None:
-    """Raise `CommandError` for a property that rewards has not heard of."""
+    """Raise `UsageProblem` for a property that rewards has not heard of."""
     if property_id is not None and property_id not in await CopyStore(connection).properties():
-        raise CommandError(
+        raise UsageProblem(
             f"Rewards knows no property {property_id}.", remedy="See `propman leasing properties list`."
         )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import typer
@@ -43,6 +43,7 @@ from shared.documents import BadDocument
 app = service_app("policy", "What is granted for paying on time or ahead, and what it can be used for.")
 
 OfProperty = Annotated[UUID | None, id_option("--property", help="Of this property.")]
+HELP: Final = "See `propman rewards policy set --help`."
 FileOption = Annotated[Path | None, typer.Option("--from-file", help="Also what this JSON file says.")]
 EffectiveOn = Annotated[
     date | None,
@@ -169,10 +170,10 @@ def _given(words: list[str], from_file: Path | None) -> dict[str, Any]:
 def _read_file(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
-        raise UsageProblem(f"{path} cannot be read as JSON: {problem}.") from problem
+    except ValueError as problem:
+        raise UsageProblem(f"{path} is not JSON: {problem}.", remedy=HELP) from problem
     if not isinstance(found, dict):
-        raise UsageProblem(f"{path} is not one policy: it has to be an object with fields.")
+        raise UsageProblem(f"{path} is not one policy: it has to be an object with fields.", remedy=HELP)
     return found
 
 
@@ -182,13 +183,11 @@ def _refusals_in_words() -> Iterator[None]:
     try:
         yield
     except BadDocument as bad:
-        raise UsageProblem(
-            f"Nothing was set: {bad}.", remedy="See `propman rewards policy set --help`."
-        ) from bad
+        raise UsageProblem(f"Nothing was set: {bad}.", remedy=HELP) from bad
     except UnlawfulRedemption as unlawful:
         raise CommandError(f"Refused: {unlawful}.", remedy="Set redemption=off_ledger there.") from unlawful
     except PropertyUnknown as unknown:
-        raise CommandError(
+        raise UsageProblem(
             f"Rewards knows {unknown}.", remedy="See `propman leasing properties list`."
         ) from unknown
     except PolicyChangedMeanwhile as changed:

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.weather.settings import Settings
 from services.weather.store.places import PlaceStore, Property
-from shared.cli import CommandError
+from shared.cli import UsageProblem
 from shared.hosting import open_transactions
 from shared.messaging.transaction import Transactions
 
@@ -33,10 +33,10 @@ async def reading() -> AsyncIterator[AsyncConnection]:
 
 
 async def known_property(connection: AsyncConnection, property_id: UUID) -> Property:
-    """A property weather has heard of; raises `CommandError`."""
+    """A property weather has heard of; raises `UsageProblem`."""
     found = await PlaceStore(connection).property(property_id)
     if found is None:
-        raise CommandError(
+        raise UsageProblem(
             f"Weather knows no property {property_id}.", remedy="See `propman leasing properties list`."
         )
     return found

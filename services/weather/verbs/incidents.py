@@ -19,11 +19,11 @@ from services.weather.store.incidents import IncidentStore, Said
 from services.weather.store.places import PlaceStore, Property
 from services.weather.verbs.database import known_property, reading
 from shared.cli import (
-    CommandError,
     IdArgument,
     JsonOption,
     LimitOption,
     PropertyOption,
+    UsageProblem,
     counted,
     print_json,
     print_record,
@@ -211,7 +211,7 @@ async def _why(connection: AsyncConnection, place: Property) -> list[str]:
 async def _found(connection: AsyncConnection, incident_id: UUID) -> tuple[UUID, Incident]:
     found = await IncidentStore(connection).find(incident_id)
     if found is None:
-        raise CommandError(
+        raise UsageProblem(
             f"There is no incident {incident_id}.", remedy="See `propman weather incidents list`."
         )
     return found
