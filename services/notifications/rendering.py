@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -19,7 +19,7 @@ from babel.dates import (
     get_timezone,
     get_timezone_name,
 )
-from babel.numbers import format_currency
+from babel.numbers import format_currency, format_percent
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, meta, pass_context
 from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
@@ -79,6 +79,7 @@ class Templates:
         )
         self._environment.filters |= {
             "money": money,
+            "percent": _percent,
             "day": _day,
             "month": _month,
             "moment": _moment,
@@ -128,12 +129,17 @@ class Templates:
         return next(found, FALLBACK)
 
     def version(self, template: str, language: str) -> str:
-        """What tells one state of a template from another: a digest of its files."""
+        """What tells one state of a template from another: a digest of its files and what they include."""
         key = (template, language)
         if key not in self._versions:
             files = sorted((self.folder / language).glob(f"{template}.*"))
+            files += sorted({self.folder / name for file in files for name in self._included(file)})
             self._versions[key] = sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:12]
         return self._versions[key]
+
+    def _included(self, file: Path) -> Iterator[str]:
+        source = self._environment.parse(file.read_text(encoding="utf-8"))
+        return (name for name in meta.find_referenced_templates(source) if name is not None)
 
     def variables(self, name: str) -> set[str]:
         """Every variable a template file mentions, on whatever path through it."""
@@ -186,6 +192,13 @@ def _locale_of(context: Context) -> Locale:
 def money(context: Context, cents: int, currency: str = "USD") -> str:
     """An amount as its reader writes it."""
     return format_currency(Decimal(int(cents)) / 100, currency, locale=_locale_of(context))
+
+
+@pass_context
+def _percent(context: Context, text: str) -> str:
+    """A percentage, given as decimal text, as its reader writes it: "7.5%" and "7,5 %"."""
+    share = Decimal(text) / 100
+    return format_percent(share, locale=_locale_of(context), decimal_quantization=False)
 
 
 @pass_context

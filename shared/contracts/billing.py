@@ -157,6 +157,51 @@ class InvoiceVoided(InvoiceFact, subject="invoice_id"):
     """What had been paid on it, and went back to the account."""
 
 
+class LateStretch(Part):
+    """So much was late for so many days."""
+
+    late_cents: Cents
+    days: int
+
+
+class FeeLimit(Part):
+    """What may be asked at most for being late with an invoice, where that made a fee smaller."""
+
+    law: str | None = None
+    """The name of the law that says so; None where it was agreed."""
+    most_cents: Cents
+    left_cents: Cents
+    """What earlier fees left of it."""
+
+
+class FeeWorking(Part):
+    """How a fee was worked out, as values, so that its reader can be told in their own language."""
+
+    way: str
+    """fixed, percent_of_rent, percent_of_late_balance, tier, tiers or interest; of one that a consumer does
+    not know, the fee's `formula` says it in English."""
+    comes_to_cents: Cents
+    """Before the limit; of interest, all of it up to the day."""
+    nth: int | None = None
+    every: Literal["day", "month"] | None = None
+    """What repeats, and which time this is."""
+    percent: str | None = None
+    """Decimal text such as 7.5: of `of_cents`, or of interest in a year."""
+    of_cents: Cents | None = None
+    """What the percentage is of; the rent, where tiers are looked up by it."""
+    plus_cents: Cents = 0
+    """The amount of a tier, beside its percentage."""
+    up_to_cents: Cents | None = None
+    """The rent up to which the tier goes; None is the last one."""
+    stretches: tuple[LateStretch, ...] = ()
+    """What interest is on, in order."""
+    further_days: int = 0
+    """Days of interest after those, on other amounts."""
+    limit: FeeLimit | None = None
+    posted_cents: Cents | None = None
+    """What had been charged for the same day before this line put it right."""
+
+
 class FeeFact(InvoiceFact):
     """A late fee, interest or other fee was put on an invoice, or taken off it."""
 
@@ -167,6 +212,8 @@ class FeeFact(InvoiceFact):
     """Of this line; negative where a fee that is not owed any more is taken back."""
     rule: str
     formula: str
+    working: FeeWorking | None = None
+    """The formula as values; None of a waiver, and of what was posted without."""
     on: date
     """The business date the line counts from."""
     total_fee_cents: Cents

@@ -103,6 +103,8 @@ def test_a_fee_of_another_amount_is_put_right_by_the_difference() -> None:
     assert line.formula == (
         "$100.00 was posted for 2025-03-07, $60.00 is owed (10 % of what is late, $600.00 = $60.00)"
     )
+    assert line.working is not None
+    assert (line.working.comes_to_cents, line.working.posted_cents) == (6_000, 10_000)
 
 
 DAY = st.integers(0, 150).map(lambda offset: date(2025, 3, 1) + timedelta(days=offset))

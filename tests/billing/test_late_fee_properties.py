@@ -7,12 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.billing.domain.fee_caps import limit_cents
+from services.billing.domain.fee_workings import Working
 from services.billing.domain.late_fees import assess
 from services.billing.domain.late_terms import Case
 from services.billing.jurisdictions import profiles
 from tests.billing.late_cases import DUE, a_case
 
 START = date.fromisoformat(DUE)
+NOTHING = Working(way="interest", comes_to_cents=0)
 OFFSET = st.integers(min_value=-10, max_value=120)
 AMOUNT = st.one_of(
     st.fixed_dictionaries({"amount_cents": st.integers(1, 20_000)}),
@@ -124,6 +126,21 @@ def test_fees_never_exceed_a_cap(
         limit = limit_cents(cap, rent_cents=case.terms.tenant_rent_cents, late_cents=late)
         interest = 0 if name == "cap" else found.interest_cents
         assert found.total_fee_cents + interest <= limit
+
+
+@given(RULES, TERMS, PAYMENTS, ON, PROFILE)
+def test_the_values_of_a_formula_come_to_the_fee(
+    rules: list[Any], terms: dict[str, Any], payments: list[Any], on: date, profile: Any
+) -> None:
+    case = build(rules, terms, payments=payments)
+    found = assess(case, on, profile)
+
+    fees = [(item.amount_cents, item.working) for item in found.entries if item.kind != "waiver"]
+    for cents, working in [*fees, (found.interest.cents, found.interest.working or NOTHING)]:
+        assert working is not None
+        assert cents == (working.limit.left_cents if working.limit else working.comes_to_cents)
+        assert cents <= working.comes_to_cents
+        assert cents <= (working.limit.most_cents if working.limit else cents)
 
 
 @given(RULES, TERMS, ON)

@@ -56,6 +56,7 @@ async def test_a_run_posts_the_fee_with_its_rule_and_says_it_once(ledger: LateLe
     assert await ledger.lines(invoice) == [("late_fee", "2025-03-07", 5_000)]
     [fact] = await ledger.said("late_fee_applied")
     assert (fact["amount_cents"], fact["rule"], fact["formula"]) == (5_000, "flat.1", "fixed amount = $50.00")
+    assert (fact["working"]["way"], fact["working"]["comes_to_cents"]) == ("fixed", 5_000)
     assert (fact["on"], fact["total_fee_cents"], fact["balance_cents"]) == ("2025-03-07", 5_000, 105_000)
     assert await ledger.row(invoice, "fee_cents", "total_cents", "next_check_on") == (5_000, 105_000, None)
 

@@ -4,13 +4,16 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
 from services.billing.domain.fee_rules import KINDS as KINDS_OF_FEE
+from services.billing.domain.fee_workings import Way
 from services.notifications.checking import example, names, problems, rendered_example
 from services.notifications.domain.kinds import KINDS
 from services.notifications.rendering import FOLDER, LOCALES, Templates
+from shared.contracts.billing import FeeLimit, FeeWorking, LateStretch
 
 
 def test_every_message_is_complete_in_every_language() -> None:
@@ -61,6 +64,13 @@ def test_a_version_changes_with_any_file_of_its_template(folder: Path) -> None:
     (folder / "en" / "invoice.sms").write_text("new")
 
     assert Templates(folder).version("invoice", "en") != before
+
+
+def test_a_version_changes_with_what_its_template_includes(folder: Path) -> None:
+    before = Templates(folder).version("late_fee", "es")
+    (folder / "es" / "fee_rules.txt").write_text("{# new #}")
+
+    assert Templates(folder).version("late_fee", "es") != before
 
 
 @pytest.mark.parametrize(
@@ -159,6 +169,96 @@ def test_a_fee_is_explained_in_words_and_not_by_the_name_of_its_rule(
 
     assert f": {named}\n" not in text
     assert re.search(r"^  (Rule|Regla): \w+ .*\w$", text, re.MULTILINE)
+
+
+WORKING = FeeWorking(way="fixed", comes_to_cents=7_500)
+NEW_YORK = FeeLimit(law="New York", most_cents=5_000, left_cents=4_000)
+INTEREST = {"way": "interest", "percent": "7.5", "comes_to_cents": 7_500}
+STRETCHES = (LateStretch(late_cents=150_000, days=1), LateStretch(late_cents=100_000, days=30))
+
+
+@pytest.mark.parametrize(
+    ("changes", "english", "spanish"),
+    [
+        ({}, "a fixed amount = $75.00", "un importe fijo = $75.00"),
+        (
+            {"nth": 3, "every": "day"},
+            "day 3: a fixed amount = $75.00",
+            "día 3: un importe fijo = $75.00",
+        ),
+        (
+            {"way": "percent_of_rent", "percent": "5", "of_cents": 150_000},
+            "5% of the rent of $1,500.00 = $75.00",
+            "5% de la renta de $1,500.00 = $75.00",
+        ),
+        (
+            {"way": "percent_of_late_balance", "percent": "7.5", "of_cents": 100_000, "posted_cents": 9_000},
+            "7.5% of what is late, $1,000.00 = $75.00; $90.00 had been charged before",
+            "7.5% de lo atrasado, $1,000.00 = $75.00; antes se habían cobrado $90.00",
+        ),
+        (
+            {"way": "tier", "of_cents": 90_000, "up_to_cents": 100_000, "plus_cents": 3_000, "percent": "5"},
+            "for a rent of $900.00 (up to $1,000.00), $30.00 and 5% of it = $75.00",
+            "para una renta de $900.00 (hasta $1,000.00), $30.00 y 5% de ella = $75.00",
+        ),
+        (
+            {"way": "tiers", "of_cents": 90_000, "limit": NEW_YORK},
+            (
+                "tier by tier, up to the rent of $900.00 = $75.00, limited to $40.00: the law (New York) allows "
+                "$50.00 for one invoice at most"
+            ),
+            (
+                "tramo por tramo, hasta la renta de $900.00 = $75.00, limitado a $40.00: la ley (New York) "
+                "permite $50.00 por factura como máximo"
+            ),
+        ),
+        (
+            {"limit": FeeLimit(most_cents=5_000, left_cents=5_000)},
+            "a fixed amount = $75.00, limited to $50.00: the agreement allows $50.00 for one invoice at most",
+            "un importe fijo = $75.00, limitado a $50.00: lo acordado permite $50.00 por factura como máximo",
+        ),
+        (
+            INTEREST | {"stretches": STRETCHES, "further_days": 1},
+            (
+                "7.5% a year of $1,500.00 for 1 day, then $1,000.00 for 30 days, then other amounts for 1 day "
+                "= $75.00 in all"
+            ),
+            (
+                "7.5% al año de $1,500.00 durante 1 día, luego $1,000.00 durante 30 días, luego otros importes "
+                "durante 1 día = $75.00 en total"
+            ),
+        ),
+        ({"way": "by_moonlight"}, "in words of billing", "in words of billing"),
+    ],
+)
+@pytest.mark.parametrize("template", ["late_fee", "office"])
+def test_how_a_fee_was_worked_out_is_said_in_the_readers_language(
+    template: str, changes: dict[str, Any], english: str, spanish: str
+) -> None:
+    working = WORKING.model_copy(update=changes).model_dump(mode="json")
+    values = example(Templates(), template) | {"working": working, "formula": "in words of billing"}
+
+    said = [Templates().render(template, locale, values).text for locale in LOCALES]
+
+    assert f": {english}\n" in said[0]
+    assert f": {spanish}\n" in said[1].replace("\u00a0", " ")
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("way", get_args(Way))
+def test_every_way_that_billing_knows_has_its_words(way: str, locale: str) -> None:
+    working = WORKING.model_copy(update={"way": way, "percent": "5", "of_cents": 150_000})
+    values = example(Templates(), "late_fee") | {"working": working.model_dump(mode="json"), "formula": "?"}
+
+    assert ": ?\n" not in Templates().render("late_fee", locale, values).text
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_a_fee_that_was_told_without_its_values_is_explained_by_its_formula(locale: str) -> None:
+    values = {**example(Templates(), "late_fee"), "formula": "5 % of it"}
+    del values["working"]
+
+    assert ": 5 % of it\n" in Templates().render("late_fee", locale, values).text
 
 
 @pytest.mark.parametrize("locale", LOCALES)

@@ -1,7 +1,8 @@
-"""What a fee rule comes to on one day: exactly, and in words and numbers."""
+"""What a fee rule comes to on one day, and how."""
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from services.billing.domain.fee_caps import marginal
 from services.billing.domain.fee_rules import (
@@ -16,8 +17,8 @@ from services.billing.domain.fee_rules import (
     Tier,
     Tiered,
 )
-from shared.documents import decimal_text
-from shared.money import format_cents, round_cents
+from services.billing.domain.fee_workings import Working
+from shared.money import round_cents
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,52 +30,43 @@ class Base:
     currency: str = "USD"
 
 
-@dataclass(frozen=True, slots=True)
-class Worth:
-    """A fee before any cap, and how it came about."""
-
-    amount_cents: int
-    formula: str
-
-
-def worth(rule: FeeRule, base: Base, nth: int) -> Worth:
-    """What a rule comes to when it strikes for the nth time; rounded half up, once."""
+def worth(rule: FeeRule, base: Base, nth: int) -> Working:
+    """What a rule comes to when it strikes for the nth time, before any cap; rounded half up, once."""
+    repeats: dict[str, Any] = {}
     match rule:
         case Tiered():
-            exact, words = _tiered(rule, base)
+            exact, how = _tiered(rule, base)
         case Daily():
-            exact, words = _amount(rule.amount, base)
-            words = f"day {nth}: {words}"
+            exact, how = _amount(rule.amount, base)
+            repeats = {"nth": nth, "every": "day"}
         case RecurringMonthly():
-            exact, words = _amount(rule.amount, base)
-            words = f"month {nth}: {words}"
+            exact, how = _amount(rule.amount, base)
+            repeats = {"nth": nth, "every": "month"}
         case Flat() | PercentOfRent() | PercentOfLateBalance():
-            exact, words = _amount(rule.amount, base)
-    cents = round_cents(exact)
-    return Worth(cents, f"{words} = {format_cents(cents, base.currency)}")
+            exact, how = _amount(rule.amount, base)
+    return Working(comes_to_cents=round_cents(exact), **how, **repeats)
 
 
-def _amount(amount: Fixed | Share, base: Base) -> tuple[Decimal, str]:
+def _amount(amount: Fixed | Share, base: Base) -> tuple[Decimal, dict[str, Any]]:
     if isinstance(amount, Fixed):
-        return Decimal(amount.amount_cents), "fixed amount"
-    of, name = (base.rent_cents, "the rent of") if amount.of == "rent" else (base.late_cents, "what is late,")
-    words = f"{decimal_text(amount.percent)} % of {name} {format_cents(of, base.currency)}"
-    return of * amount.percent / 100, words
+        return Decimal(amount.amount_cents), {"way": "fixed"}
+    of = base.rent_cents if amount.of == "rent" else base.late_cents
+    how = {"way": f"percent_of_{amount.of}", "percent": amount.percent, "of_cents": of}
+    return of * amount.percent / 100, how
 
 
-def _tiered(rule: Tiered, base: Base) -> tuple[Decimal, str]:
-    rent = format_cents(base.rent_cents, base.currency)
+def _tiered(rule: Tiered, base: Base) -> tuple[Decimal, dict[str, Any]]:
     if rule.mode == "marginal":
-        return marginal(rule.tiers, base.rent_cents), f"tiers up to the rent of {rent}"
+        return marginal(rule.tiers, base.rent_cents), {"way": "tiers", "of_cents": base.rent_cents}
     tier = next(item for item in rule.tiers if _reaches(item, base.rent_cents))
-    exact = tier.amount_cents + base.rent_cents * tier.percent / 100
-    end = tier.up_to_rent_cents
-    which = "the last tier" if end is None else f"the tier up to {format_cents(end, base.currency)}"
-    parts = [
-        format_cents(tier.amount_cents, base.currency) if tier.amount_cents else "",
-        f"{decimal_text(tier.percent)} % of it" if tier.percent else "",
-    ]
-    return exact, f"rent of {rent}, {which}: {' and '.join(part for part in parts if part) or 'nothing'}"
+    how = {
+        "way": "tier",
+        "of_cents": base.rent_cents,
+        "percent": tier.percent or None,
+        "plus_cents": tier.amount_cents,
+        "up_to_cents": tier.up_to_rent_cents,
+    }
+    return tier.amount_cents + base.rent_cents * tier.percent / 100, how
 
 
 def _reaches(tier: Tier, rent_cents: int) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import date, timedelta
 
+from services.billing.domain import fee_workings
 from services.billing.domain.fee_caps import in_words
 from services.billing.domain.fee_rules import FeeRule
 from services.billing.domain.jurisdictions import Profile
@@ -163,8 +164,9 @@ def _limits(case: Case, found: Assessment) -> Iterator[str]:
 def _interest(case: Case, found: Assessment) -> Iterator[str]:
     if case.terms.policy.interest_apr is None:
         return
-    if found.interest.cents or found.interest.formula:
-        yield f"Interest: {found.interest.formula}; accrued by days, rounded once."
+    if found.interest.working is not None:
+        formula = fee_workings.in_words(found.interest.working, case.terms.currency)
+        yield f"Interest: {formula}; accrued by days, rounded once."
     else:
         yield "Interest: none; nothing was late from the first fee date on."
     if found.interest_waived_cents:

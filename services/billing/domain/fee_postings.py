@@ -6,10 +6,11 @@ from the same day, so that for whoever replays the ledger the fee never was.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final, Literal
 
+from services.billing.domain.fee_workings import Working, in_words
 from services.billing.domain.interest import Interest
 from services.billing.domain.jurisdictions import Profile
 from services.billing.domain.late_fees import Assessment, Entry, assess
@@ -32,6 +33,8 @@ class FeeLine:
     counts_on: date
     amount_cents: int
     formula: str
+    working: Working | None = field(default=None, compare=False)
+    """The formula as values, for whoever is told of the line; the ledger keeps the words alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +94,8 @@ def _difference(line: FeeLine, had: int, currency: str) -> FeeLine:
     formula = f"{format_cents(had, currency)} was posted for {line.counts_on}, {owed} is owed"
     if line.formula:
         formula += f" ({line.formula})"
-    return FeeLine(line.kind, line.rule, line.counts_on, line.amount_cents - had, formula)
+    working = replace(line.working, posted_cents=had) if line.working else None
+    return replace(line, amount_cents=line.amount_cents - had, formula=formula, working=working)
 
 
 def _fee_line(entry: Entry) -> FeeLine:
@@ -101,6 +105,7 @@ def _fee_line(entry: Entry) -> FeeLine:
         entry.on,
         entry.amount_cents,
         entry.formula,
+        entry.working,
     )
 
 
@@ -118,17 +123,19 @@ def _interest_lines(
     for day in sorted(item for item in paid_off | set(monthly) | waived if item <= found.on):
         then = assess(case, day, profile)
         if day in paid_off or day in monthly:
-            lines += _interest_line("interest", day, then.interest.cents - gross, then.interest)
+            lines.append(_interest_line(day, then.interest, gross, case.terms.currency))
             gross = then.interest.cents
         waives = min(then.interest_waived_cents, gross)
-        lines += _interest_line("waiver", day, let_go - waives, Interest(0, "interest waived"))
+        lines.append(FeeLine("waiver", "interest", day, let_go - waives, "interest waived"))
         let_go = waives
     grows = found.next_interest_on is not None
-    return lines, months_after(found.first_fee_on, len(monthly) + 1) if grows else None
+    following = months_after(found.first_fee_on, len(monthly) + 1) if grows else None
+    return [line for line in lines if line.amount_cents], following
 
 
-def _interest_line(kind: LineKind, day: date, cents: int, interest: Interest) -> list[FeeLine]:
-    return [FeeLine(kind, "interest", day, cents, interest.formula)] if cents else []
+def _interest_line(day: date, interest: Interest, posted_cents: int, currency: str) -> FeeLine:
+    formula = in_words(interest.working, currency) if interest.working else ""
+    return FeeLine("interest", "interest", day, interest.cents - posted_cents, formula, interest.working)
 
 
 def _anniversaries(first_fee_on: date, on: date) -> list[date]:
@@ -162,5 +169,5 @@ def _merged(lines: Sequence[FeeLine]) -> list[FeeLine]:
             if before is None or before.formula == line.formula
             else f"{before.formula}; {line.formula}"
         )
-        found[key] = FeeLine(line.kind, line.rule, line.counts_on, amount, formula)
+        found[key] = replace(line, amount_cents=amount, formula=formula)
     return [line for line in found.values() if line.amount_cents]

@@ -6,9 +6,9 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Final
 
+from services.billing.domain.fee_workings import Stretch, Working
 from services.billing.domain.lateness import Lateness
-from shared.documents import decimal_text
-from shared.money import format_cents, round_cents
+from shared.money import round_cents
 
 DAYS_OF_A_YEAR: Final = 365
 """Also in a leap year, so that a day costs the same in all of them."""
@@ -22,7 +22,8 @@ class Interest:
     """What has accrued by a date."""
 
     cents: int = 0
-    formula: str = ""
+    working: Working | None = None
+    """None where nothing accrued at all."""
 
 
 def accrued(
@@ -43,8 +44,17 @@ def accrued(
     spans = _spans(lateness, start, on)
     cents_days = sum(late * days for late, days in spans)
     cents = round_cents(Decimal(cents_days) * policy.interest_apr / 100 / DAYS_OF_A_YEAR)
-    rate, money = decimal_text(policy.interest_apr), lateness.terms.currency
-    return Interest(cents, f"{rate} % a year of {_in_words(spans, money)} = {format_cents(cents, money)}")
+    stretches = _stretches(spans)
+    return Interest(
+        cents,
+        Working(
+            way="interest",
+            comes_to_cents=cents,
+            percent=policy.interest_apr,
+            stretches=tuple(stretches[:_SPELLED_OUT]),
+            further_days=sum(item.days for item in stretches[_SPELLED_OUT:]),
+        ),
+    )
 
 
 def _spans(lateness: Lateness, start: date, on: date) -> list[tuple[int, int]]:
@@ -60,18 +70,11 @@ def _spans(lateness: Lateness, start: date, on: date) -> list[tuple[int, int]]:
     ]
 
 
-def _in_words(spans: list[tuple[int, int]], currency: str) -> str:
-    merged: list[tuple[int, int]] = []
+def _stretches(spans: list[tuple[int, int]]) -> list[Stretch]:
+    merged: list[Stretch] = []
     for late, days in spans:
-        if merged and merged[-1][0] == late:
-            merged[-1] = (late, merged[-1][1] + days)
+        if merged and merged[-1].late_cents == late:
+            merged[-1] = Stretch(late, merged[-1].days + days)
         else:
-            merged.append((late, days))
-    words = [f"{format_cents(late, currency)} for {_days(days)}" for late, days in merged[:_SPELLED_OUT]]
-    if len(merged) > _SPELLED_OUT:
-        words.append(f"other amounts for {_days(sum(days for _, days in merged[_SPELLED_OUT:]))}")
-    return ", then ".join(words)
-
-
-def _days(count: int) -> str:
-    return f"{count} day" if count == 1 else f"{count} days"
+            merged.append(Stretch(late, days))
+    return merged

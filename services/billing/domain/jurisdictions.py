@@ -205,7 +205,7 @@ def _most(profile: Profile, terms: LateTerms) -> int | None:
             times = rule.max_times
         if times is None:
             return None
-        total += worth(rule, base, 1).amount_cents * times
+        total += worth(rule, base, 1).comes_to_cents * times
     return total
 
 

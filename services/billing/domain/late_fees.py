@@ -8,12 +8,15 @@ No fee is ever reckoned on a fee.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from operator import attrgetter
 from typing import Final
 
+from services.billing.domain import fee_workings
 from services.billing.domain.fee_amounts import Base, worth
 from services.billing.domain.fee_calendar import FeeCalendar
 from services.billing.domain.fee_caps import Cap, in_words, limit_cents
 from services.billing.domain.fee_rules import FeeRule
+from services.billing.domain.fee_workings import Limit, Working, within
 from services.billing.domain.interest import Interest, accrued
 from services.billing.domain.jurisdictions import Profile
 from services.billing.domain.late_terms import Case, LateTerms, Waiver
@@ -35,6 +38,8 @@ class Entry:
     """Its place among the policy's rules."""
     rule_kind: str = ""
     """The kind of that rule, also where this is a waiver of its fee."""
+    working: Working | None = None
+    """The formula as values; None of a waiver, whose formula is who waived it and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,50 +185,44 @@ class _Charging:
 
     def _charge(self, day: date, place: int, nth: int, rule: FeeRule) -> None:
         wanted = worth(rule, self._base(day), nth)
-        room, by = self.room(day)
-        amount = wanted.amount_cents if room is None else min(wanted.amount_cents, room)
-        formula = wanted.formula
-        if amount < wanted.amount_cents:
-            self.limited.append(Limited(day, rule.kind, wanted.amount_cents, amount, by))
-            formula += f", limited to {self._money(amount)} by {by}"
+        amount, working = within(wanted, self.room(day))
+        if working.limit is not None:
+            self.limited.append(Limited(day, rule.kind, wanted.comes_to_cents, amount, working.limit.by))
         if amount:
-            self.entries.append(Entry(day, rule.kind, amount, formula, place, rule.kind))
+            formula = fee_workings.in_words(working, self.lateness.terms.currency)
+            self.entries.append(Entry(day, rule.kind, amount, formula, place, rule.kind, working))
             self.charged_cents += amount
 
-    def room(self, day: date) -> tuple[int | None, str]:
-        """How much more the caps allow on a day, and which of them says so; waived fees count as charged."""
-        found: tuple[int | None, str] = (None, "")
+    def room(self, day: date) -> Limit | None:
+        """The cap that leaves least on a day, and how much; waived fees count as charged."""
+        base, profile = self._base(day), self.scheme.profile
+        limits: list[Limit] = []
         for name, cap in self.scheme.caps:
-            base = self._base(day)
-            limit = limit_cents(cap, rent_cents=base.rent_cents, late_cents=base.late_cents)
-            left = max(limit - self.charged_cents, 0)
-            if found[0] is None or left < found[0]:
-                words = in_words(cap, base.currency)
-                found = (left, f"{name}: {words} = {self._money(limit)}")
-        return found
+            most = limit_cents(cap, rent_cents=base.rent_cents, late_cents=base.late_cents)
+            law = profile.name if profile and profile.key == name else None
+            by = f"{name}: {in_words(cap, base.currency)} = {format_cents(most, base.currency)}"
+            limits.append(Limit(law, most, max(most - self.charged_cents, 0), by))
+        return min(limits, key=attrgetter("left_cents"), default=None)
 
     def _has_room(self, day: date, rule: FeeRule, nth: int) -> bool:
-        room, _ = self.room(day)
-        return (room is None or room > 0) and worth(rule, self._base(day), nth).amount_cents > 0
+        room = self.room(day)
+        is_left = room is None or room.left_cents > 0
+        return is_left and worth(rule, self._base(day), nth).comes_to_cents > 0
 
     def _base(self, day: date) -> Base:
         terms = self.lateness.terms
         return Base(terms.tenant_rent_cents, self.lateness.late_cents(day), terms.currency)
 
-    def _money(self, cents: int) -> str:
-        return format_cents(cents, self.lateness.terms.currency)
-
 
 def _within_caps(interest: Interest, charging: _Charging, on: date) -> Interest:
     """A legal cap is on everything that is asked for being late, so interest has what fees left of it."""
-    if charging.scheme.profile is None or not interest.cents:
+    if charging.scheme.profile is None or not interest.cents or interest.working is None:
         return interest
-    room, by = charging.room(on)
-    if room is None or interest.cents <= room:
+    cents, working = within(interest.working, charging.room(on))
+    if working.limit is None:
         return interest
-    charging.limited.append(Limited(on, "interest", interest.cents, room, by))
-    money = charging.lateness.terms.currency
-    return Interest(room, f"{interest.formula}, limited to {format_cents(room, money)} by {by}")
+    charging.limited.append(Limited(on, "interest", interest.cents, cents, working.limit.by))
+    return Interest(cents, working)
 
 
 def _fees_waived(entries: Sequence[Entry], scheme: Scheme, waivers: Sequence[Waiver]) -> list[Entry]:

@@ -5,7 +5,7 @@ matter which of them noticed first.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import count
 from typing import Any, Final
@@ -33,7 +33,7 @@ from shared.contracts.billing import (
     LateFeeWaived,
 )
 from shared.contracts.scheduler import LateFeesDue
-from shared.documents import BadDocument
+from shared.documents import BadDocument, decimal_text
 from shared.messaging.router import Router
 from shared.messaging.transaction import Tx
 
@@ -249,6 +249,7 @@ def _fee_fact(new: NewLine, invoice: LateInvoice) -> list[InvoiceFact]:
         "fee_kind": "interest" if line.rule == "interest" else "late_fee",
         "rule": line.rule,
         "formula": line.formula,
+        "working": _working(line),
         "on": line.counts_on,
         "total_fee_cents": invoice.fee_cents,
     }
@@ -257,6 +258,13 @@ def _fee_fact(new: NewLine, invoice: LateInvoice) -> list[InvoiceFact]:
     if line.amount_cents > 0:  # less is waived because less is owed, which its own line says
         return []
     return [LateFeeWaived(**stated, amount_cents=-line.amount_cents, reason=invoice.reason_of(line) or "")]
+
+
+def _working(line: FeeLine) -> dict[str, Any] | None:
+    if line.working is None:
+        return None
+    percent = decimal_text(line.working.percent) if line.working.percent else None
+    return asdict(line.working) | {"percent": percent}
 
 
 def _stated(invoice: LateInvoice) -> dict[str, Any]:
