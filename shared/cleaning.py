@@ -60,6 +60,19 @@ EVERYWHERE: Final = (
 """What every service's database has."""
 
 
+def sweep_of_runs(runs: sa.Table) -> Sweep:
+    """For a service that keeps runs (`shared.runs`): those that were done with before."""
+    return Sweep(
+        kind="runs",
+        table=runs,
+        old=lambda before: runs.c.started_at < before,
+        needed=lambda before: sa.func.coalesce(runs.c.finished_at >= before, sa.true()),
+        failure=runs.c.failed > 0,
+        # The run's row is what keeps a trigger that comes again from being worked off again.
+        floor=HORIZON,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     """How one service cleans up."""

@@ -6,20 +6,7 @@ happening twice.
 
 from typing import Final
 
-import sqlalchemy as sa
-
 from services.billing.schema import runs
-from shared.cleaning import HORIZON
-from shared.sweeping import Sweep
+from shared.cleaning import sweep_of_runs
 
-SWEEPS: Final = (
-    Sweep(
-        kind="runs",
-        table=runs,
-        old=lambda before: runs.c.started_at < before,
-        needed=lambda before: sa.func.coalesce(runs.c.finished_at >= before, sa.true()),
-        failure=runs.c.failed > 0,
-        # The run's row is what keeps a trigger that comes again from being worked off again.
-        floor=HORIZON,
-    ),
-)
+SWEEPS: Final = (sweep_of_runs(runs),)

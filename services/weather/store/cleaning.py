@@ -2,21 +2,12 @@
 
 from typing import Final
 
-import sqlalchemy as sa
-
 from services.weather.schema import answers, observations, runs
-from shared.cleaning import HORIZON
+from shared.cleaning import sweep_of_runs
 from shared.sweeping import Sweep
 
 SWEEPS: Final = (
-    Sweep(
-        kind="runs",
-        table=runs,
-        old=lambda before: runs.c.started_at < before,
-        needed=lambda before: sa.func.coalesce(runs.c.finished_at >= before, sa.true()),
-        failure=runs.c.failed > 0,
-        floor=HORIZON,
-    ),
+    sweep_of_runs(runs),
     # Of places that are watched there is nothing old: what is measured and forecast is replaced each time.
     Sweep(
         kind="observations",
