@@ -6,6 +6,7 @@ from uuid import UUID
 from services.billing.domain.autopay import Answer, Failure, Result, State, Step, after_answer
 from services.billing.handlers.money_back import METHOD, before_booking, reference_of, take_what_waited
 from services.billing.handlers.payments import NewPayment, record_payment
+from services.billing.handlers.stating import stated
 from services.billing.store import AutopayStore, ChargeStore, InvoiceStore, PolicyStore
 from services.billing.store.charges import Charge
 from shared.clock import local_date
@@ -110,16 +111,7 @@ async def _say_failed(tx: Tx, charge: Charge, step: Step) -> None:
     assert invoice is not None, "charges refer to invoices"  # noqa: S101 - a foreign key says so
     tx.emit(
         AutopayFailed(
-            invoice_id=invoice.invoice_id,
-            number=invoice.number,
-            lease_id=invoice.lease_id,
-            account_id=invoice.account_id,
-            property_id=invoice.property_id,
-            tenant_ids=invoice.tenant_ids,
-            period=invoice.period,
-            due_on=invoice.due_on,
-            currency=invoice.currency,
-            balance_cents=invoice.balance_cents,
+            **stated(invoice, invoice.balance_cents),
             charge_id=charge.charge_id,
             attempt=charge.attempt,
             amount_cents=charge.amount_cents,

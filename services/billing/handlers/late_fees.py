@@ -20,6 +20,7 @@ from services.billing.domain.lawful_policies import profile_of
 from services.billing.domain.policies import BillingPolicy
 from services.billing.handlers.runs import chosen_zones, chunked, fan_out, finish_chunk
 from services.billing.handlers.settling import Settlement, announce, lock_accounts, replay_accounts
+from services.billing.handlers.stating import stated
 from services.billing.jurisdictions import profiles
 from services.billing.store import FeeStore, PolicyStore
 from services.billing.store.fees import DueInvoice, LateInvoice, NewLine
@@ -234,9 +235,10 @@ async def _mark(tx: Tx, judged: Judged) -> None:
 
 def _say(tx: Tx, judged: Judged) -> None:
     for invoice in judged.overdue:
-        verdict = judged.verdicts[invoice.invoice_id]
+        first_fee_on = judged.verdicts[invoice.invoice_id].first_fee_on
         overdue_on = invoice.payable_on + timedelta(days=1)
-        tx.emit(InvoiceOverdue(**_stated(invoice), overdue_on=overdue_on, first_fee_on=verdict.first_fee_on))
+        said = stated(invoice, invoice.balance_cents)
+        tx.emit(InvoiceOverdue(**said, overdue_on=overdue_on, first_fee_on=first_fee_on))
     for new in judged.posted:
         tx.emit(*_fee_fact(new, judged.verdicts[new.invoice.invoice_id].invoice))
 
@@ -244,7 +246,7 @@ def _say(tx: Tx, judged: Judged) -> None:
 def _fee_fact(new: NewLine, invoice: LateInvoice) -> list[InvoiceFact]:
     """What is said of a line, with the invoice as it stands when all is posted."""
     line = new.line
-    stated = _stated(invoice) | {
+    said = stated(invoice, invoice.balance_cents) | {
         "fee_id": uuid5(invoice.invoice_id, f"line {new.position}"),
         "fee_kind": "interest" if line.rule == "interest" else "late_fee",
         "rule": line.rule,
@@ -254,10 +256,10 @@ def _fee_fact(new: NewLine, invoice: LateInvoice) -> list[InvoiceFact]:
         "total_fee_cents": invoice.fee_cents,
     }
     if line.kind != "waiver":
-        return [LateFeeApplied(**stated, amount_cents=line.amount_cents)]
+        return [LateFeeApplied(**said, amount_cents=line.amount_cents)]
     if line.amount_cents > 0:  # less is waived because less is owed, which its own line says
         return []
-    return [LateFeeWaived(**stated, amount_cents=-line.amount_cents, reason=invoice.reason_of(line) or "")]
+    return [LateFeeWaived(**said, amount_cents=-line.amount_cents, reason=invoice.reason_of(line) or "")]
 
 
 def _working(line: FeeLine) -> dict[str, Any] | None:
@@ -265,8 +267,3 @@ def _working(line: FeeLine) -> dict[str, Any] | None:
         return None
     percent = decimal_text(line.working.percent) if line.working.percent else None
     return asdict(line.working) | {"percent": percent}
-
-
-def _stated(invoice: LateInvoice) -> dict[str, Any]:
-    """What every fact about an invoice says."""
-    return {name: getattr(invoice, name) for name in InvoiceFact.model_fields}

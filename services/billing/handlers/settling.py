@@ -6,7 +6,7 @@ So nobody hears that an invoice is paid that a late fee opens again in the same 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,9 +20,10 @@ from services.billing.domain.ledgers import (
     LedgerInvoice,
     corrections,
 )
+from services.billing.handlers.stating import stated
 from services.billing.store.ledgers import Holder, LedgerStore
 from shared.clock import local_date
-from shared.contracts.billing import CreditIssued, InvoiceFact, InvoicePaid, RentStandingChanged
+from shared.contracts.billing import CreditIssued, InvoicePaid, RentStandingChanged
 from shared.identity import new_id
 from shared.messaging.transaction import Tx
 
@@ -146,8 +147,8 @@ def _of_payment(change: InvoiceChange) -> list[InvoicePaid]:
         return []
     if (before.state, before.paid_on, before.rent_paid_on) == ("paid", after.paid_on, after.rent_paid_on):
         return []
-    stated = _stated(change)
-    return [InvoicePaid(**stated, paid_on=after.paid_on, rent_paid_on=after.rent_paid_on)]
+    said = stated(change.invoice, after.balance_cents)
+    return [InvoicePaid(**said, paid_on=after.paid_on, rent_paid_on=after.rent_paid_on)]
 
 
 def _is_of_rent(change: InvoiceChange) -> bool:
@@ -159,20 +160,12 @@ def _of_rent(change: InvoiceChange, revisions: Mapping[UUID, int]) -> list[RentS
         return []
     return [
         RentStandingChanged(
-            **_stated(change),
+            **stated(change.invoice, change.after.balance_cents),
             rent_cents=change.invoice.rent_cents,
             covered_on=change.after.rent_paid_on,
             revision=revisions[change.invoice.account_id],
         )
     ]
-
-
-def _stated(change: InvoiceChange) -> dict[str, Any]:
-    """What every fact about an invoice says."""
-    names = InvoiceFact.model_fields.keys() - {"balance_cents"}
-    return {name: getattr(change.invoice, name) for name in names} | {
-        "balance_cents": change.after.balance_cents
-    }
 
 
 def _of_credit(

@@ -8,6 +8,7 @@ from services.billing.handlers.late_fees import reconsider_fees
 from services.billing.handlers.payments import InvoiceUnknown
 from services.billing.handlers.planning import Key
 from services.billing.handlers.settling import announce, lock_accounts, replay_accounts
+from services.billing.handlers.stating import stated
 from services.billing.store import BilledStore, FeeStore, InvoiceStore, LeaseStore
 from services.billing.store.invoices import Invoice
 from shared.clock import local_date
@@ -61,16 +62,7 @@ async def issue_again(tx: Tx, voided: Voided) -> ChunkDone:
 
 def _announcement(invoice: Invoice, on: date, reason: str) -> InvoiceVoided:
     return InvoiceVoided(
-        invoice_id=invoice.invoice_id,
-        number=invoice.number,
-        lease_id=invoice.lease_id,
-        account_id=invoice.account_id,
-        property_id=invoice.property_id,
-        tenant_ids=invoice.tenant_ids,
-        period=invoice.period,
-        due_on=invoice.due_on,
-        currency=invoice.currency,
-        balance_cents=0,
+        **stated(invoice, balance_cents=0),
         reason=reason,
         voided_on=on,
         released_cents=invoice.paid_cents,
