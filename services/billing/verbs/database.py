@@ -25,24 +25,11 @@ async def reading() -> AsyncIterator[AsyncConnection]:
         yield connection
 
 
-class _OnlyLooked(Exception):
-    """Ends the transaction of a dry run, so that nothing of it stays."""
-
-
 @asynccontextmanager
 async def changing(name: str, *, dry_run: bool) -> AsyncIterator[Tx]:
-    """A transaction for a command; a dry run does all of it and then takes it back.
-
-    So it runs the very same code at the same instant, and leaves no row, no message and no key behind.
-    """
-    async with opened() as transactions:
-        try:
-            async with transactions.command(name) as tx:
-                yield tx
-                if dry_run:
-                    raise _OnlyLooked
-        except _OnlyLooked:
-            return
+    """A transaction for one command; of a dry run nothing stays."""
+    async with opened() as transactions, transactions.command(name, dry_run=dry_run) as tx:
+        yield tx
 
 
 def unknown_invoice(invoice: str) -> UsageProblem:

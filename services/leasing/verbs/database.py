@@ -23,10 +23,6 @@ _LISTS: Final = {"property": "properties", "signer": "signing-links"}
 """The verbs that list what is not called after its kind alone."""
 
 
-class _DryRun(Exception):
-    pass
-
-
 @asynccontextmanager
 async def reading() -> AsyncIterator[AsyncConnection]:
     """A connection to look at things with."""
@@ -41,15 +37,12 @@ async def reading() -> AsyncIterator[AsyncConnection]:
 async def changing(verb: str, *, dry_run: bool = False) -> AsyncIterator[Tx]:
     """A transaction for one command; a dry run does the same and takes it all back."""
     with refusals():
-        try:
-            async with (
-                open_transactions(_settings(), "leasing") as transactions,
-                transactions.command(f"leasing.{verb}") as tx,
-            ):
-                yield tx
-                if dry_run:
-                    raise _DryRun
-        except _DryRun:
+        async with (
+            open_transactions(_settings(), "leasing") as transactions,
+            transactions.command(f"leasing.{verb}", dry_run=dry_run) as tx,
+        ):
+            yield tx
+        if dry_run:
             say("Dry run: nothing was written.")
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from services.rewards.domain.facts import Today
 from services.rewards.handlers.evaluating import CHUNK, Evaluation, evaluate
 from services.rewards.store import CopyStore
-from services.rewards.verbs.database import changing, opened, refuse_unknown_property
+from services.rewards.verbs.database import opened, refuse_unknown_property
 from shared.cli import (
     App,
     DryRunOption,
@@ -104,7 +104,7 @@ async def _evaluate_all(
     with progress(len(tenants), "Replaying tenants") as bar:
         for start in range(0, len(tenants), CHUNK):
             chunk = tenants[start : start + CHUNK]
-            async with changing(transactions, "rewards.calculate_rewards", dry_run=dry_run) as tx:
+            async with transactions.command("rewards.calculate_rewards", dry_run=dry_run) as tx:
                 today = Today(otherwise=as_of) if as_of else await CopyStore(tx.connection).today(tx.at)
                 found += await evaluate(tx, chunk, today, period=month)
             bar.advance(len(chunk))

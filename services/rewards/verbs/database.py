@@ -14,7 +14,7 @@ from services.rewards.settings import Settings
 from services.rewards.store import CopyStore
 from shared.cli import CommandError, UsageProblem
 from shared.hosting import open_transactions
-from shared.messaging.transaction import Transactions, Tx
+from shared.messaging.transaction import Transactions
 
 
 @asynccontextmanager
@@ -29,25 +29,6 @@ async def reading() -> AsyncIterator[tuple[AsyncConnection, Today]]:
     """A connection to look at things with, and what day it is at each property."""
     async with opened() as transactions, transactions.engine.connect() as connection:
         yield connection, await CopyStore(connection).today(transactions.clock.now())
-
-
-class _OnlyLooked(Exception):
-    """Ends the transaction of a dry run, so that nothing of it stays."""
-
-
-@asynccontextmanager
-async def changing(transactions: Transactions, name: str, *, dry_run: bool) -> AsyncIterator[Tx]:
-    """A transaction for a command; a dry run does all of it and then takes it back.
-
-    So it runs the very same code at the same instant, and leaves no row, no message and no key behind.
-    """
-    try:
-        async with transactions.command(name) as tx:
-            yield tx
-            if dry_run:
-                raise _OnlyLooked
-    except _OnlyLooked:
-        return
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from services.rewards.handlers.by_hand import revoke as revoke_reward
 from services.rewards.handlers.posting import Decision
 from services.rewards.handlers.redeeming import NewRedemption, Redeemed
 from services.rewards.handlers.redeeming import redeem as redeem_reward
-from services.rewards.verbs.database import changing, opened, refusals_in_words
+from services.rewards.verbs.database import opened, refusals_in_words
 from shared.cli import (
     App,
     ByOption,
@@ -75,7 +75,7 @@ async def grant(
         reference=reference,
     )
     with refusals_in_words():
-        async with opened() as transactions, changing(transactions, "rewards.grant", dry_run=dry_run) as tx:
+        async with opened() as transactions, transactions.command("rewards.grant", dry_run=dry_run) as tx:
             decided = await grant_reward(tx, new)
     _report("granted", decided, dry_run=dry_run)
 
@@ -96,7 +96,7 @@ async def revoke(
       propman rewards revoke 0198c1d2-7e1a-7c3f-9b2e-3d4c5b6a7f80 --reason "Granted in error"
     """
     with refusals_in_words():
-        async with opened() as transactions, changing(transactions, "rewards.revoke", dry_run=dry_run) as tx:
+        async with opened() as transactions, transactions.command("rewards.revoke", dry_run=dry_run) as tx:
             decided = await revoke_reward(tx, entry_id, Decision(reason, signed(by)))
     _report("revoked", decided, dry_run=dry_run)
 
@@ -130,7 +130,7 @@ async def redeem(
         decision=Decision("", signed(by)),
     )
     with refusals_in_words():
-        async with opened() as transactions, changing(transactions, "rewards.redeem", dry_run=dry_run) as tx:
+        async with opened() as transactions, transactions.command("rewards.redeem", dry_run=dry_run) as tx:
             redeemed = await redeem_reward(tx, new)
     _report_redeemed(redeemed, dry_run=dry_run)
 

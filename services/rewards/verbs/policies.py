@@ -20,7 +20,7 @@ from services.rewards.handlers.policies import (
 )
 from services.rewards.handlers.policies import set_policy as keep_policy
 from services.rewards.store import CopyStore, PolicyStore
-from services.rewards.verbs.database import changing, opened, reading, refuse_unknown_property
+from services.rewards.verbs.database import opened, reading, refuse_unknown_property
 from shared.cli import (
     ByOption,
     CommandError,
@@ -108,7 +108,7 @@ async def set_policy(
             effective_on=effective_on,
             reason=reason,
         )
-        async with opened() as transactions, changing(transactions, "rewards.policy", dry_run=dry_run) as tx:
+        async with opened() as transactions, transactions.command("rewards.policy", dry_run=dry_run) as tx:
             change = await keep_policy(tx, new)
     _report(change, dry_run=dry_run)
 

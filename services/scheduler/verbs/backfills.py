@@ -9,9 +9,10 @@ from services.scheduler.backfilling import Gap, instants_between
 from services.scheduler.backfilling import backfill as fill
 from services.scheduler.definitions import InvalidSchedule
 from services.scheduler.reporting import local_time
-from services.scheduler.verbs.opening import ByOption, KeyArgument, changing, signed, the_schedule
+from services.scheduler.verbs.opening import KeyArgument, changing, the_schedule
 from shared.cli import (
     App,
+    ByOption,
     DryRunOption,
     JsonOption,
     UsageProblem,
@@ -22,6 +23,7 @@ from shared.cli import (
     print_json,
     print_table,
     say,
+    signed,
     success,
 )
 

@@ -7,8 +7,7 @@ import typer
 from services.scheduler.asking import Request, TimeoutOption, announced
 from services.scheduler.domain.occurrences import Occurrence
 from services.scheduler.reporting import occurrence_document, require_success
-from services.scheduler.verbs.opening import ByOption, signed
-from shared.cli import App, JsonOption, print_json, print_table, say
+from shared.cli import App, ByOption, JsonOption, print_json, print_table, say, signed
 
 SCHEDULE = "cleanup"
 

@@ -11,16 +11,18 @@ from services.scheduler.controlling import pause as hold
 from services.scheduler.controlling import resume as run_again
 from services.scheduler.following import missed_so_far, parts_of
 from services.scheduler.reporting import local_time, paused_words
-from services.scheduler.verbs.opening import ByOption, KeyArgument, changing, signed, the_schedule
+from services.scheduler.verbs.opening import KeyArgument, changing, the_schedule
 from shared.cli import (
     App,
     AsOfOption,
+    ByOption,
     DryRunOption,
     JsonOption,
     MonthOption,
     UsageProblem,
     parse_instant,
     say,
+    signed,
     success,
 )
 

@@ -1,6 +1,5 @@
 """What the scheduler's commands share: its database, and the schedule that somebody names."""
 
-import getpass
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -16,10 +15,6 @@ from shared.hosting import open_transactions
 from shared.messaging.transaction import Tx
 
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="A schedule's key, such as monthly-billing.")]
-ByOption = Annotated[
-    str | None,
-    typer.Option("--by", metavar="NAME", help="Who decides this; by default, whoever is logged in."),
-]
 
 
 @asynccontextmanager
@@ -31,22 +26,13 @@ async def looking() -> AsyncIterator[tuple[ScheduleStore, datetime]]:
             yield ScheduleStore(connection), now
 
 
-class _OnlyLooked(Exception):
-    """Takes back what a dry run did."""
-
-
 @asynccontextmanager
 async def changing(verb: str, *, dry_run: bool = False) -> AsyncIterator[tuple[ScheduleStore, Tx]]:
     """The scheduler's database to change, in one transaction; a dry run does all of it and takes it back."""
     async with open_transactions(scheduler_settings(), "scheduler") as transactions:
-        try:
-            with refusals():
-                async with transactions.command(f"scheduler.{verb}") as tx:
-                    yield ScheduleStore(tx.connection), tx
-                    if dry_run:
-                        raise _OnlyLooked
-        except _OnlyLooked:
-            return
+        with refusals():
+            async with transactions.command(f"scheduler.{verb}", dry_run=dry_run) as tx:
+                yield ScheduleStore(tx.connection), tx
 
 
 async def the_schedule(store: ScheduleStore, key: str, *, lock: bool = False) -> Schedule:
@@ -56,8 +42,3 @@ async def the_schedule(store: ScheduleStore, key: str, *, lock: bool = False) ->
         known = ", ".join(item.key for item in await store.schedules()) or "none"
         raise UsageProblem(f"There is no schedule {key!r}.", remedy=f"There are: {known}.")
     return schedule
-
-
-def signed(by: str | None) -> str:
-    """The name an order is kept under."""
-    return (by or "").strip() or getpass.getuser()
