@@ -3,9 +3,11 @@
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
 from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from propman.administration import create_database, drop_database, grant_runtime_rights
 from propman.catalog import app_module
@@ -33,6 +35,8 @@ class TestDatabases:
         self._prefix = prefix or f"t{secrets.token_hex(4)}"
         self._urls: dict[str, str] = {}
         self._migrated: set[str] = set()
+        self._engines: dict[str, AsyncEngine] = {}
+        self._administrators: dict[str, asyncpg.Connection[Any]] = {}
 
     async def url(self, service: str) -> str:
         """The URL of a service's migrated database, as the role the service runs as."""
@@ -83,21 +87,25 @@ class TestDatabases:
 
         Rows of the few tables that have any are deleted: truncating thirty tables writes thirty files.
         """
+        connection = await self._administrator(service)
+        names = [row["name"] for row in await connection.fetch(_TABLES)]
+        filled = " union all ".join(
+            f"select '{name}' as name where exists (select from {name})" for name in names
+        )
+        async with connection.transaction():
+            await connection.execute("set local session_replication_role = replica")  # in any order
+            for row in await connection.fetch(filled):
+                await connection.execute(f"delete from {row['name']}")
+            for row in await connection.fetch(_SEQUENCES):
+                await connection.execute(f"alter sequence {row['name']} restart")
+
+    async def _administrator(self, service: str) -> "asyncpg.Connection[Any]":
+        """The one connection that empties a database, kept: what it asks is planned once."""
         await self.url(service)
-        connection = await asyncpg.connect(driver_url(self.admin_url(service)))
-        try:
-            names = [row["name"] for row in await connection.fetch(_TABLES)]
-            filled = " union all ".join(
-                f"select '{name}' as name where exists (select from {name})" for name in names
-            )
-            async with connection.transaction():
-                await connection.execute("set local session_replication_role = replica")  # in any order
-                for row in await connection.fetch(filled):
-                    await connection.execute(f"delete from {row['name']}")
-                for row in await connection.fetch(_SEQUENCES):
-                    await connection.execute(f"alter sequence {row['name']} restart")
-        finally:
-            await connection.close()
+        kept = self._administrators.get(service)
+        if kept is None or kept.is_closed():
+            kept = self._administrators[service] = await asyncpg.connect(driver_url(self.admin_url(service)))
+        return kept
 
     async def analyze(self, service: str) -> None:
         """Let the planner know how much is in a service's tables, which is not the role's to do."""
@@ -110,16 +118,24 @@ class TestDatabases:
     @asynccontextmanager
     async def transactions(self, service: str, clock: Clock | None = None) -> AsyncIterator[Transactions]:
         """An empty database of a service, as its handlers see it."""
-        url = await self.url(service)
         await self.empty(service)
-        engine = create_engine(url, application=f"{service}-test")
+        engine = await self._engine(service)
         try:
             yield Transactions(engine, clock or SystemClock())
         finally:
             await engine.dispose()
 
+    async def _engine(self, service: str) -> AsyncEngine:
+        """One for all tests, each with connections of its own: it keeps the statements it has compiled."""
+        if service not in self._engines:
+            url = await self.url(service)
+            self._engines[service] = create_engine(url, application=f"{service}-test")
+        return self._engines[service]
+
     async def drop(self) -> None:
         """Remove everything this session made."""
+        for connection in self._administrators.values():
+            await connection.close()
         for url in self._urls.values():
             await drop_database(self._admin_text, url)
 
