@@ -1,12 +1,7 @@
 """The commands, as a person or a script meets them."""
 
 import json
-import os
-import subprocess
-import sys
-from asyncio import create_subprocess_exec
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,23 +9,17 @@ import pytest
 from shared.contracts.leasing import LeaseActivated, PropertyRegistered
 from shared.identity import new_id
 from tests.notifications.office import Office, a_changed_tenant, a_tenant, an_invoice
+from tests.support.commands import run_propman
 from tests.support.databases import TestDatabases
 
-ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.servers
 
 
 class Shell:
-    """Runs `python -m services.notifications …` with its settings in the environment."""
+    """Runs `propman notifications …` with its settings in the environment."""
 
     def __init__(self, database_url: str) -> None:
-        others = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("PROPMAN", "NOTIFICATIONS"))
-        }
-        self.environment = others | {
-            "PROPMAN_HOME": str(ROOT / "no-such-home"),
+        self.environment = {
             "NOTIFICATIONS_DATABASE_URL": database_url,
             "PROPMAN_RABBITMQ_URL": "amqp://guest:guest@127.0.0.1:1/",
             "NOTIFICATIONS_SMTP_URL": "smtp://127.0.0.1:1",
@@ -39,14 +28,10 @@ class Shell:
 
     async def run(self, *words: object, exit_code: int = 0) -> tuple[str, str]:
         """What it printed to stdout and to stderr."""
-        command = [sys.executable, "-m", "services.notifications", *map(str, words)]
-        process = await create_subprocess_exec(
-            *command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        out, err = await process.communicate()
-        assert process.returncode == exit_code, (process.returncode, out, err)
-        assert b"Traceback" not in err
-        return out.decode(), err.decode()
+        ran = await run_propman("notifications", *map(str, words), environment=self.environment)
+        assert ran.code == exit_code, (ran.code, ran.out, ran.err)
+        assert "Traceback" not in ran.err
+        return ran.out, ran.err
 
     async def json(self, *words: object) -> Any:
         out, _ = await self.run(*words, "--json")
