@@ -1,9 +1,12 @@
 """What is in the databases, whether it is simulated, and taking it away."""
 
 import asyncio
+import itertools
+import re
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import aio_pika
@@ -23,15 +26,35 @@ from shared.clock import SystemClock
 from shared.messaging.naming import dead_queue_for
 from shared.messaging.topology import retry_names
 
-NOUNS: Final[Mapping[str, tuple[str, ...]]] = {
-    "leasing": ("properties", "units", "tenants", "leases", "work_orders"),
-    "billing": ("invoices", "payments"),
-    "notifications": ("contacts", "notifications"),
-    "rewards": ("rewards", "reward_ledger"),
-    "scheduler": ("occurrences",),
-    "weather": ("incidents",),
+NOUNS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
+    "leasing": {
+        "properties": ("property", "properties"),
+        "units": ("unit", "units"),
+        "tenants": ("tenant", "tenants"),
+        "leases": ("lease", "leases"),
+        "work_orders": ("work order", "work orders"),
+    },
+    "billing": {
+        "policies": ("policy", "policies"),
+        "invoices": ("invoice", "invoices"),
+        "payments": ("payment", "payments"),
+        "holds": ("hold", "holds"),
+    },
+    "notifications": {
+        "contacts": ("contact", "contacts"),
+        "groups": ("group", "groups"),
+        "notifications": ("notification", "notifications"),
+    },
+    "rewards": {
+        "policies": ("policy", "policies"),
+        "entries": ("entry of a ledger", "entries of ledgers"),
+    },
+    "scheduler": {"occurrences": ("occurrence", "occurrences")},
+    "weather": {"thresholds": ("threshold", "thresholds"), "incidents": ("incident", "incidents")},
 }
-"""What people know by name in each database; the rest goes with it."""
+"""What people know by name in each database, by its table: one of it, and several. The rest goes with it."""
+
+_COMMAND: Final = re.compile(r"[a-z][a-z_-]*")
 
 INCIDENTAL: Final = frozenset({"occurrences"})
 """What an installation that nobody uses makes by itself."""
@@ -43,14 +66,15 @@ class Holding:
 
     service: str
     counts: Mapping[str, int]
+    """By table."""
     past: Past | None = None
     running: str | None = None
-    """A process of the service that is alive."""
+    """A process of the service that is alive, in words."""
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is in it that anybody entered or was told."""
-        return not any(count for noun, count in self.counts.items() if noun not in INCIDENTAL)
+        return not any(count for table, count in self.counts.items() if table not in INCIDENTAL)
 
     @property
     def is_real(self) -> bool:
@@ -60,7 +84,11 @@ class Holding:
     @property
     def text(self) -> str:
         """What is in it, in a line."""
-        listed = (f"{count:,} {noun.replace('_', ' ')}" for noun, count in self.counts.items() if count)
+        listed = (
+            f"{count:,} {NOUNS[self.service][table][count != 1]}"
+            for table, count in self.counts.items()
+            if count
+        )
         return ", ".join(listed) or "nothing"
 
 
@@ -78,8 +106,8 @@ async def _holding(service: str) -> Holding:
                     "select tablename from pg_tables where schemaname = 'public'"
                 )
             }
-            nouns = [noun for noun in NOUNS.get(service, ()) if noun in tables]
-            counts = {noun: await connection.fetchval(f"select count(*) from {noun}") for noun in nouns}  # noqa: S608
+            known = [table for table in NOUNS.get(service, ()) if table in tables]
+            counts = {table: await connection.fetchval(f"select count(*) from {table}") for table in known}  # noqa: S608
             running = await _running(connection) if heartbeats.instances.name in tables else None
             past = await _past(connection) if TABLE in tables else None
             return Holding(service, counts, past, running)
@@ -97,7 +125,21 @@ async def _running(connection: "asyncpg.Connection[Any]") -> str | None:
     for row in await connection.fetch("select state, seen_at, pid, host from instances"):
         gone = row["host"] == socket.gethostname() and not psutil.pid_exists(row["pid"])
         if heartbeats.is_alive(dict(row), now) and not gone:
-            return f"process {row['pid']} on {row['host']}"
+            here = row["host"] == socket.gethostname()
+            typed = command_of(row["pid"]) if here else None
+            return f"process {row['pid']} on {row['host']}" + (f", `{typed}`" if typed else "")
+    return None
+
+
+def command_of(pid: int) -> str | None:
+    """How a process of ours was started: `propman demo`. None where that cannot be known."""
+    try:
+        words = psutil.Process(pid).cmdline()
+    except psutil.Error:
+        return None
+    for place, word in enumerate(words):
+        if Path(word).name == "propman" or Path(word).parts[-2:] == ("propman", "__main__.py"):
+            return " ".join(["propman", *itertools.takewhile(_COMMAND.fullmatch, words[place + 1 :])])
     return None
 
 
@@ -107,7 +149,7 @@ def refuse_if_running(found: Sequence[Holding]) -> None:
         if item.running:
             raise CommandError(
                 f"{item.service} is running ({item.running}).",
-                remedy="Stop `propman run` first; one that was killed counts as gone after ten seconds.",
+                remedy="Stop it first, or let it end; one that was killed counts as gone after ten seconds.",
             )
 
 

@@ -205,6 +205,7 @@ def show(found: Outcome, past: Past, seconds: float) -> None:
                 "households": [asdict(item) for item in found.households],
                 "messages": dict(found.messages),
                 "ledger": found.ledger,
+                "rewards_ledger": found.rewards,
             }
         )
         return

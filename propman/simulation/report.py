@@ -12,20 +12,33 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from propman.databases import transactions_of
-from services.billing.domain.statements import Entry, running
+from services.billing.domain.statements import Entry, Kind, running
 from services.billing.store.statements import Heading, StatementStore
 from services.leasing.domain.tenants import Tenant
 from services.leasing.store import tenants
 from services.notifications.store import reading
 from services.rewards.handlers.reading import Standing, standings
+from services.rewards.store import LedgerStore
 from shared.cli import print_table
 from shared.money import format_cents
 
 MANY: Final = 1_000
-_MONEY: Final = ("billed_cents", "fee_cents", "paid_cents", "balance_cents", "reward_cents")
+_MONEY: Final = ("billed_cents", "fee_cents", "paid_cents", "credit_cents", "balance_cents", "reward_cents")
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 COLUMNS: Final = (
-    *("property", "unit", "tenants", "billed", "fees", "paid", "owed", "rewards", "streak", "messages"),
+    *(
+        "property",
+        "unit",
+        "tenants",
+        "billed",
+        "fees",
+        "paid",
+        "credits",
+        "owed",
+        "rewards",
+        "streak",
+        "messages",
+    ),
 )
 
 
@@ -39,6 +52,8 @@ class Household:
     billed_cents: int
     fee_cents: int
     paid_cents: int
+    credit_cents: int
+    """What of each payment was more than was owed then, and waited for the next invoices."""
     balance_cents: int
     """What is owed; below nothing it is credit."""
     messages: int
@@ -55,6 +70,8 @@ class Outcome:
     households: tuple[Household, ...]
     ledger: str
     """All running ledgers as CSV, without any id: the same past has the same, byte for byte."""
+    rewards: str
+    """All reward ledgers likewise."""
     messages: Mapping[str, int]
     """How many left the house, by tenant and text."""
 
@@ -67,6 +84,7 @@ async def read_outcome() -> Outcome:
         sent = await reading.count_sent(connection)
     async with transactions_of("rewards") as rewards, rewards.engine.connect() as connection:
         standing = await standings(connection)
+        earned = [(item, await LedgerStore(connection).entries_of(item.id)) for item in people]
     async with transactions_of("billing") as billing, billing.engine.connect() as connection:
         accounts = await _accounts(connection, people)
         ids = list(accounts)
@@ -79,6 +97,7 @@ async def read_outcome() -> Outcome:
             for key, item in accounts.items()
         ),
         _ledgers([(item, entries[key]) for key, item in accounts.items()]),
+        _reward_ledgers(earned),
         messages,
     )
 
@@ -114,8 +133,18 @@ def _household(
         billed_cents=sum(charged.values()) - fees,
         fee_cents=fees,
         paid_cents=paid,
+        credit_cents=credited(entries),
         balance_cents=sum(charged.values()) - paid,
         messages=sum(row["count"] for row in sent if row["tenant_id"] in ours),
+    )
+
+
+def credited(entries: Sequence[Entry]) -> int:
+    """What of the payments exceeded what was owed on their days: three rents at once are two as credit."""
+    return sum(
+        min(row.entry.payment_cents, max(-row.balance_cents, 0))
+        for row in running(entries)
+        if row.entry.kind is Kind.PAYMENT
     )
 
 
@@ -146,6 +175,18 @@ def _ledgers(accounts: Sequence[tuple[_Account, Sequence[Entry]]]) -> str:
             writer.writerow(
                 [place.property_name, place.unit_label, entry.on, reference, entry.what, *amounts]
             )
+    return out.getvalue()
+
+
+def _reward_ledgers(ledgers: Sequence[tuple[Tenant, Sequence[Mapping[str, Any]]]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    names = ("posted_on", "kind", "period", "amount_cents", "balance_cents", "shortfall_cents", "cause")
+    writer.writerow(["tenant", "rule", *names])
+    for tenant, entries in sorted(ledgers, key=lambda item: item[0].name):
+        for entry in entries:
+            rule = _ID.sub("…", entry["rule"])
+            writer.writerow([tenant.name, rule, *(entry[name] for name in names)])
     return out.getvalue()
 
 

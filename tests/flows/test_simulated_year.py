@@ -168,6 +168,13 @@ def test_the_ledger_of_each_tenant_is_what_was_worked_out_by_hand(year: Any, nam
     assert found["balance_cents"] == billed + fees - paid
 
 
+def test_what_was_paid_ahead_waited_as_credit(year: Any) -> None:
+    """Pete, each quarter: 3,840.00 - 1,280.00 = 2,560.00. Nobody else of the eight paid more than was owed."""
+    credited = {name: household(year, name)["credit_cents"] for name in EIGHT}
+
+    assert credited == dict.fromkeys(EIGHT, 0) | {"Prepay Pete": 4 * 256_000}
+
+
 def test_what_happens_once_in_the_year_has_happened_to_the_others(year: Any) -> None:
     assert [line for line in ledger(year, "Luis Ortega") if line[0].month == 6] == [
         (on(6, 1), 126_500, 0),

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from typing_extensions import override
+
 from propman.main import main
 
 ROOT = Path(__file__).parents[2]
@@ -43,24 +45,30 @@ async def run_propman(
     module: str = "propman",
     folder: Path | None = None,
     as_process: bool = False,
+    typed: str | None = None,
 ) -> Ran:
-    """Run a command in a folder without a project, so that only `environment` tells where servers are."""
+    """Run a command in a folder without a project, so that only `environment` tells where servers are.
+
+    `typed` is what somebody answers at a terminal; only in this process.
+    """
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     with tempfile.TemporaryDirectory() as empty:
         settings = kept | {"PYTHONPATH": str(ROOT), "PROPMAN_HOME": empty} | dict(environment)
         here = folder or Path(empty)
         if module != "propman" or as_process:
             return await _in_a_process(module, words, settings, here)
-        return await asyncio.to_thread(_in_this_process, words, settings, here)
+        return await asyncio.to_thread(_in_this_process, words, settings, here, typed)
 
 
-def _in_this_process(words: tuple[str, ...], settings: dict[str, str], folder: Path) -> Ran:
+def _in_this_process(
+    words: tuple[str, ...], settings: dict[str, str], folder: Path, typed: str | None
+) -> Ran:
     out, err = _Stream(), _Stream()
     code = 0
     with (
         patch.dict(os.environ, settings, clear=True),
         patch.object(sys, "argv", ["propman", *words]),
-        patch.object(sys, "stdin", _Stream()),
+        patch.object(sys, "stdin", _Stream() if typed is None else _Terminal(typed)),
         chdir(folder),
         redirect_stdout(out),
         redirect_stderr(err),
@@ -85,6 +93,14 @@ class _Stream(io.TextIOWrapper):
         found = self.buffer
         assert isinstance(found, io.BytesIO)
         return found.getvalue().decode()
+
+
+class _Terminal(io.StringIO):
+    """A terminal at which somebody has typed."""
+
+    @override
+    def isatty(self) -> bool:
+        return True
 
 
 async def _in_a_process(module: str, words: tuple[str, ...], settings: dict[str, str], folder: Path) -> Ran:
