@@ -1,11 +1,14 @@
 """What each running process says of itself every two seconds, in its service's own database.
 
 An operator sees every replica on every host without asking any of them: `propman info`, `monitor`, `memory`.
+The process that has lived longest says once a minute how its service is, in a fact: the scheduler's watchdog
+raises an alert of it, and may look into nobody's database but its own.
 """
 
 import asyncio
 import os
 import socket
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from importlib.metadata import version
@@ -20,10 +23,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.clock import SystemClock
+from shared.contracts.scheduler import ServiceReported
 from shared.identity import new_id
+from shared.messaging.dead_letters import count_open
 from shared.messaging.errors import describe
 from shared.messaging.metrics import MessagingMetrics
-from shared.messaging.transaction import Transactions
+from shared.messaging.tables import outbox
+from shared.messaging.transaction import Transactions, Tx, command_envelope
 
 PERIOD: Final = 2.0
 """Seconds between two heartbeats."""
@@ -33,6 +39,15 @@ SILENCE: Final = timedelta(seconds=10)
 
 KEPT: Final = timedelta(days=1)
 """How long the last word of a process that is gone can still be read."""
+
+REPORT_PERIOD: Final = timedelta(seconds=60)
+"""Between two reports of a service about itself."""
+
+FIRST_REPORT: Final = timedelta(seconds=5)
+"""After its start a process has a look at who else is there before it says anything."""
+
+REPLACED_WITHIN: Final = timedelta(minutes=2)
+"""So long before a process falls silent the one that takes its place may have been started."""
 
 log = structlog.get_logger()
 
@@ -81,8 +96,18 @@ class Heartbeat:
     By the machine's clock, also in a simulation: a process lives in real time.
     """
 
-    def __init__(self, service: str, transactions: Transactions, metrics: MessagingMetrics) -> None:
+    def __init__(
+        self,
+        service: str,
+        transactions: Transactions,
+        metrics: MessagingMetrics,
+        *,
+        queues: Collection[str] = (),
+        first_report: timedelta = FIRST_REPORT,
+    ) -> None:
+        """For a process of `service`, which takes from these queues."""
         self.http_port = 0
+        self._queues = tuple(sorted(queues))
         self._service = service
         self._transactions = transactions
         self._clock = SystemClock()
@@ -90,6 +115,7 @@ class Heartbeat:
         self._process = psutil.Process()
         self._id = new_id()
         self._started_at = self._clock.now()
+        self._report_at = self._started_at + first_report
         self._rss_start = self._rss_peak = 0
         self._before: tuple[datetime, int] | None = None
         self._stopped = asyncio.Event()
@@ -99,6 +125,7 @@ class Heartbeat:
         self._process.cpu_percent()  # the first answer is always nothing
         while not self._stopped.is_set():
             await self._beat("running")
+            await self._report_in_time()
             with suppress(TimeoutError):
                 async with asyncio.timeout(PERIOD):
                     await self._stopped.wait()
@@ -114,6 +141,21 @@ class Heartbeat:
                 await write(connection, self._row(state))
         except Exception as error:  # noqa: BLE001 - nobody's work may end because nobody hears of it
             log.debug("heartbeat_failed", error=describe(error))
+
+    async def _report_in_time(self) -> None:
+        """Once a minute, if no process of the service has lived longer: one of them says how it is."""
+        now = self._clock.now()
+        if now < self._report_at:
+            return
+        self._report_at = now + REPORT_PERIOD
+        try:
+            cause = command_envelope("service.report", new_id())
+            async with asyncio.timeout(PERIOD * 2), self._transactions.begin(cause) as tx:
+                rows = await heard(tx.connection)
+                if speaker(rows, now) == self._id:
+                    tx.emit(await reported(tx, self._service, rows, now=now, queues=self._queues))
+        except Exception as error:  # noqa: BLE001 - as above; that nothing is heard is then what is heard
+            log.debug("report_failed", error=describe(error))
 
     def _row(self, state: str) -> dict[str, Any]:
         now = self._clock.now()
@@ -177,6 +219,57 @@ def is_alive(row: dict[str, Any], now: datetime) -> bool:
     """Whether a process that beat like this can be counted on."""
     seen: datetime = row["seen_at"]
     return row["state"] == "running" and now - seen <= SILENCE
+
+
+def speaker(rows: Sequence[dict[str, Any]], now: datetime) -> UUID | None:
+    """Which process speaks for its service: of those that are alive, the one that has been for longest."""
+    alive = [(row["started_at"], identity_of(row)) for row in rows if is_alive(row, now)]
+    return min(alive)[1] if alive else None
+
+
+async def reported(
+    tx: Tx, service: str, rows: Sequence[dict[str, Any]], *, now: datetime, queues: Collection[str] = ()
+) -> ServiceReported:
+    """How a service is, by what stands in its database; `now` is the machine's."""
+    waiting = (
+        await tx.connection.execute(
+            sa.select(
+                sa.func.count().label("all"),
+                sa.func.min(outbox.c.occurred_at).filter(outbox.c.last_error.is_(None)).label("oldest"),
+                sa.func.count(outbox.c.last_error).filter(outbox.c.must_be_heard).label("unroutable"),
+            )
+        )
+    ).one()
+    oldest = max((tx.at - waiting.oldest).total_seconds(), 0) if waiting.oldest else 0
+    return ServiceReported(
+        service=service,
+        said_at=now,
+        processes=sum(is_alive(row, now) for row in rows),
+        lost=unreplaced(rows, now),
+        outbox=waiting.all,
+        outbox_oldest_seconds=int(oldest),
+        unroutable=waiting.unroutable,
+        dead_letters=await count_open(tx.connection),
+        queues=tuple(queues),
+    )
+
+
+def unreplaced(rows: Sequence[dict[str, Any]], now: datetime) -> int:
+    """How many processes fell silent without a goodbye, and none was started in their place.
+
+    One that is stopped says goodbye: fewer because somebody wants fewer is nothing wrong.
+    """
+    starts = sorted(row["started_at"] for row in rows)
+    missing = 0
+    for gone in sorted(
+        row["seen_at"] for row in rows if row["state"] != "stopped" and not is_alive(row, now)
+    ):
+        place = next((start for start in starts if start > gone - REPLACED_WITHIN), None)
+        if place is None:
+            missing += 1
+        else:
+            starts.remove(place)
+    return missing
 
 
 def identity_of(row: dict[str, Any]) -> UUID:

@@ -24,6 +24,7 @@ from shared.messaging.consumers import Consumers
 from shared.messaging.edge import Edge, probe_database
 from shared.messaging.errors import describe
 from shared.messaging.metrics import MessagingMetrics
+from shared.messaging.naming import dead_queue_for
 from shared.messaging.outage import OutageGate
 from shared.messaging.publisher import Publisher
 from shared.messaging.relay import Relay
@@ -87,7 +88,8 @@ class ServiceHost:
         self._tracing = tracing_for(name, settings.otlp_url)
         edge = Edge(self.transactions, ladder, self.metrics, self.gate, self._tracing)
         self._consumers = Consumers(broker, service=name, subscriptions=router.subscriptions, edge=edge)
-        self._heartbeat = Heartbeat(name, self.transactions, self.metrics)
+        queues = {item.queue for item in router.subscriptions} | {dead_queue_for(name)}
+        self._heartbeat = Heartbeat(name, self.transactions, self.metrics, queues=queues)
         self._workers: list[Worker] = [relay, self._heartbeat]
         self._tasks: list[asyncio.Task[None]] = []
         self._http: HttpServer | None = None

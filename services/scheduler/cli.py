@@ -20,7 +20,16 @@ from services.scheduler.spec_words import spec_in_words
 from services.scheduler.store import HistoryStore
 from services.scheduler.timetables import coming
 from services.scheduler.triggers import spoken_name
-from services.scheduler.verbs import alerts, backfills, cleaning, controls, defining, importing, previewing
+from services.scheduler.verbs import (
+    alerts,
+    backfills,
+    cleaning,
+    controls,
+    defining,
+    importing,
+    previewing,
+    services,
+)
 from services.scheduler.verbs.opening import KeyArgument, looking, the_schedule
 from shared.cli import (
     JsonOption,
@@ -35,7 +44,7 @@ from shared.messaging.commands import add_messaging_commands
 
 app = service_app("scheduler", "When things are due: schedules, their occurrences, and what came of each.")
 add_messaging_commands(app, router)
-for subject in (previewing, defining, controls, backfills, importing, cleaning, alerts):
+for subject in (previewing, defining, controls, backfills, importing, cleaning, alerts, services):
     subject.add_to(app)
 
 CountOption = Annotated[int, typer.Option("--count", "-n", min=1, max=1_000, help="How many.")]

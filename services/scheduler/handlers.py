@@ -1,16 +1,18 @@
 """What the scheduler does on each message. One function per message; the rules are in domain/."""
 
+from datetime import timedelta
 from typing import Final
 
 import structlog
 
 from services.scheduler.domain.occurrences import Report, outcome_of
-from services.scheduler.store import OccurrenceStore, StartStore, ZoneStore
+from services.scheduler.domain.services import Reported
+from services.scheduler.store import OccurrenceStore, ReportStore, StartStore, ZoneStore
 from services.scheduler.store.cleaning import SWEEPS
 from shared.cleaning import cleaning_router
 from shared.clock import UnknownZone, zone
 from shared.contracts.leasing import PropertyChanged, PropertyFact, PropertyRegistered
-from shared.contracts.scheduler import CleanUp, TriggerOutcome, TriggerStarted
+from shared.contracts.scheduler import CleanUp, ServiceReported, TriggerOutcome, TriggerStarted
 from shared.messaging.router import Router
 from shared.messaging.transaction import Tx
 
@@ -53,6 +55,23 @@ async def record_outcome(outcome: TriggerOutcome, tx: Tx) -> None:
 async def record_start(started: TriggerStarted, tx: Tx) -> None:
     """Keep when the first consumer took up an occurrence; one that is not known any more needs none."""
     await StartStore(tx.connection).record_start(started.occurrence_id, started.started_at)
+
+
+@router.on(ServiceReported)
+async def hear_service(said: ServiceReported, tx: Tx) -> None:
+    """Keep what a service says of itself; the watchdog judges it, and that it says nothing any more."""
+    report = Reported(
+        service=said.service,
+        said_at=said.said_at,
+        processes=said.processes,
+        lost=said.lost,
+        outbox=said.outbox,
+        outbox_oldest=timedelta(seconds=said.outbox_oldest_seconds),
+        unroutable=said.unroutable,
+        dead_letters=said.dead_letters,
+        queues=said.queues,
+    )
+    await ReportStore(tx.connection).keep(report)
 
 
 @router.on(PropertyRegistered, PropertyChanged)

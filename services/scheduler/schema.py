@@ -150,3 +150,31 @@ alerts: Final = sa.Table(
     sa.Column("note", sa.Text),
     sa.Column("resolved_at", sa.DateTime(timezone=True)),
 )
+
+service_reports: Final = sa.Table(
+    "service_reports",
+    metadata,
+    sa.Column("service", sa.Text, primary_key=True),
+    sa.Column("said_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("processes", sa.Integer, nullable=False),
+    sa.Column("lost", sa.Integer, nullable=False),
+    sa.Column("outbox", sa.Integer, nullable=False),
+    sa.Column("outbox_oldest", sa.Interval, nullable=False),
+    sa.Column("unroutable", sa.Integer, nullable=False),
+    sa.Column("dead_letters", sa.Integer, nullable=False),
+    sa.Column("queues", ARRAY(sa.Text), nullable=False),
+)
+"""What each service said of itself last."""
+
+backlogs: Final = sa.Table(
+    "backlogs",
+    metadata,
+    sa.Column("queue", sa.Text, primary_key=True),
+    sa.Column("ready", sa.Integer, nullable=False),
+    sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("lowest", sa.Integer, nullable=False),
+    sa.Column("lowest_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("deaf_since", sa.DateTime(timezone=True)),
+)
+"""What waits in the queues of the services, as the watchdog saw it last."""

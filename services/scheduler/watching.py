@@ -5,21 +5,30 @@ also notices that no replica runs. However many there are, one acts at a time.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 import structlog
 
 from services.scheduler.domain.alerts import IN_WORDS, Alert, Changes, Finding, Kind, compare
 from services.scheduler.domain.catch_up import Timetable, next_after
 from services.scheduler.domain.schedules import Schedule
+from services.scheduler.domain.services import (
+    MOST_LAG,
+    SCHEDULER,
+    Judgement,
+    QueueState,
+    follow,
+    judge_queues,
+    judge_services,
+)
 from services.scheduler.domain.watching import LATE, Deaf, Watched, judge
-from services.scheduler.gateways.queues import BrokerSilent, queues_without_consumer
-from services.scheduler.store import HistoryStore, ScheduleStore
+from services.scheduler.gateways.queues import BrokerSilent, queue_states
+from services.scheduler.store import HistoryStore, ReportStore, ScheduleStore
 from services.scheduler.store.alerts import AlertStore
 from services.scheduler.timetables import timetable_of
 from services.scheduler.triggers import known_triggers
@@ -41,32 +50,41 @@ INSTANTS: Final = 5
 """Over so many instants to come the longest period of a schedule is looked for."""
 
 MOST_SKEW: Final = timedelta(seconds=2)
-MOST_LAG: Final = timedelta(seconds=60)
-SCHEDULER: Final = "scheduler"
 
-DeafLook = Callable[[Collection[Deaf]], Awaitable[set[Deaf]]]
-"""Which of these consumers take nothing from the queue of the trigger; raises `BrokerSilent`."""
+Process = dict[str, Any]
+"""What a process says of itself; see `shared.heartbeats`."""
+
+QueueLook = Callable[[Collection[str]], Awaitable[Mapping[str, QueueState]]]
+"""How these queues are, as far as they are there; raises `BrokerSilent`."""
 
 log = structlog.get_logger()
 
 
-async def watch(tx: Tx, deaf: set[Deaf] | None = None) -> Changes:
-    """Look once, raise what is new and resolve what is over; `deaf` is None where the broker is silent."""
-    findings = await schedule_findings(tx, deaf or set()) + await scheduler_findings(tx)
+async def watch(tx: Tx, queues: Mapping[str, QueueState] | None = None) -> Changes:
+    """Look once, raise what is new and resolve what is over; `queues` is None where the broker is silent."""
+    processes = await heartbeats.heard(tx.connection)
+    findings = await schedule_findings(tx, queues or {}) + await scheduler_findings(tx, processes)
+    services = await service_findings(tx, queues, processes)
     judged = set(get_args(Kind))
-    if deaf is None:
-        judged.discard("not_started")
+    if queues is None:
+        judged -= {"not_started", "queue_deaf", "queue_behind"}
     if any(finding.kind == "scheduler_stalled" for finding in findings):
         # One cause and one alert: what was not published because nobody is there is not said once more.
         findings = [finding for finding in findings if finding.kind != "not_published"]
         judged.discard("not_published")
-    return await keep(tx, findings, judged)
+    return await keep(tx, [*findings, *services.findings], judged, unknown=services.unknown)
 
 
-async def keep(tx: Tx, findings: Iterable[Finding], judged: Collection[Kind]) -> Changes:
+async def keep(
+    tx: Tx,
+    findings: Iterable[Finding],
+    judged: Collection[Kind],
+    *,
+    unknown: Collection[tuple[Kind, str]] = (),
+) -> Changes:
     """Make the open alerts what the findings say, and publish what is different."""
     store = AlertStore(tx.connection)
-    changes = compare(findings, await store.open(), judged=judged, now=tx.at)
+    changes = compare(findings, await store.open(), judged=judged, unknown=unknown, now=tx.at)
     for alert in await store.add(changes.raised, tx.at):
         log.warning("alert_raised", kind=alert.kind, about=alert.about, detail=alert.detail)
         tx.emit(AlertRaised(**_said(alert)))
@@ -102,13 +120,15 @@ def _said(alert: Alert) -> dict[str, object]:
     }
 
 
-async def schedule_findings(tx: Tx, deaf: Collection[Deaf]) -> list[Finding]:
+async def schedule_findings(tx: Tx, queues: Mapping[str, QueueState]) -> list[Finding]:
     """What is wrong with the schedules."""
     store, history = ScheduleStore(tx.connection), HistoryStore(tx.connection)
     written, runs = await store.written(), await history.recent_runs(RUNS)
     successes = await history.last_successes()
     found: list[Finding] = []
-    for schedule in await store.schedules():
+    schedules = await store.schedules()
+    deaf = {pair for pair, queue in asked(schedules).items() if _is_deaf(queues.get(queue))}
+    for schedule in schedules:
         made, changed = written[schedule.key]
         timetable = _timetable(schedule)
         watched = Watched(
@@ -156,11 +176,11 @@ def _fits(schedule: Schedule, timetable: Timetable | None) -> bool:
     return next_after(timetable, schedule.next_run_at - timedelta(microseconds=1)) == schedule.next_run_at
 
 
-async def scheduler_findings(tx: Tx) -> list[Finding]:
+async def scheduler_findings(tx: Tx, processes: Sequence[Process]) -> list[Finding]:
     """What is wrong with the scheduler as a whole."""
     store = AlertStore(tx.connection)
     found: list[tuple[Kind, str]] = []
-    if gone := await _nobody_runs(tx):
+    if gone := _nobody_runs(processes):
         found.append(("scheduler_stalled", gone))
     # The machine's clock, also where time is simulated: it is the machines that must agree.
     skew = abs(SystemClock().now() - await store.database_time())
@@ -174,9 +194,9 @@ async def scheduler_findings(tx: Tx) -> list[Finding]:
     return [Finding(kind, SCHEDULER, f"{IN_WORDS[kind]}: {detail}") for kind, detail in found]
 
 
-async def _nobody_runs(tx: Tx) -> str | None:
+def _nobody_runs(rows: Sequence[Process]) -> str | None:
     """Since when no replica has said a word, where that is too long; by the machine's clock, as they beat."""
-    rows, now = await heartbeats.heard(tx.connection), SystemClock().now()
+    now = SystemClock().now()
     if any(heartbeats.is_alive(row, now) for row in rows):
         return None
     last = max((row["seen_at"] for row in rows), default=None)
@@ -185,24 +205,55 @@ async def _nobody_runs(tx: Tx) -> str | None:
     return None if now - last < LATE else f"the last was heard of at {last:%Y-%m-%d %H:%M} UTC"
 
 
-async def asked(transactions: Transactions) -> set[Deaf]:
-    """Every pair of trigger and consumer that some schedule counts on."""
+async def service_findings(
+    tx: Tx, queues: Mapping[str, QueueState] | None, processes: Sequence[Process]
+) -> Judgement:
+    """What is wrong with the services, by what they report and by what waits in their queues.
+
+    By the machine's clock, as they report.
+    """
+    store, now = ReportStore(tx.connection), SystemClock().now()
+    reports = await store.all()
+    started = [row["started_at"] for row in processes if heartbeats.is_alive(row, now)]
+    judgement = judge_services(reports, now, min(started, default=None))
+    if queues is None:
+        return judgement
+    before = await store.backlogs()
+    seen = {name: follow(before.get(name), name, state, now) for name, state in queues.items()}
+    backlogs = {name: backlog for name, backlog in seen.items() if backlog is not None}
+    await store.put_backlogs(backlogs)
+    found = [one for one in judge_queues(reports, backlogs, now) if one.name not in judgement.unknown]
+    return replace(judgement, findings=(*judgement.findings, *found))
+
+
+def asked(schedules: Iterable[Schedule]) -> dict[Deaf, str]:
+    """Every pair of trigger and consumer that some schedule counts on, with its queue."""
+    contracts = known_triggers()
+    return {
+        Deaf(consumer, item.trigger): queue_for(consumer, contracts[item.trigger])
+        for item in schedules
+        if item.trigger in contracts
+        for consumer in item.expected
+    }
+
+
+def _is_deaf(state: QueueState | None) -> bool:
+    return state is not None and state.consumers == 0
+
+
+async def watched_queues(transactions: Transactions) -> set[str]:
+    """The queues that something depends on: of the triggers, and those that services say they take from."""
     async with transactions.engine.connect() as connection:
         schedules = await ScheduleStore(connection).schedules()
-    return {Deaf(consumer, item.trigger) for item in schedules for consumer in item.expected}
+        reports = await ReportStore(connection).all()
+    return {*asked(schedules).values(), *(queue for item in reports for queue in item.queues)}
 
 
-def broker_look(url: str) -> DeafLook:
-    """Asks the broker which consumers take nothing."""
+def broker_look(url: str) -> QueueLook:
+    """Asks the broker how queues are."""
 
-    async def look(pairs: Collection[Deaf]) -> set[Deaf]:
-        contracts = known_triggers()
-        names = {
-            queue_for(pair.consumer, contracts[pair.trigger]): pair
-            for pair in pairs
-            if pair.trigger in contracts
-        }
-        return {names[name] for name in await queues_without_consumer(url, names)}
+    async def look(names: Collection[str]) -> Mapping[str, QueueState]:
+        return await queue_states(url, names)
 
     return look
 
@@ -210,7 +261,7 @@ def broker_look(url: str) -> DeafLook:
 class Watchdog:
     """Looks every few seconds until it is stopped."""
 
-    def __init__(self, transactions: Transactions, look: DeafLook, *, every: float = PERIOD) -> None:
+    def __init__(self, transactions: Transactions, look: QueueLook, *, every: float = PERIOD) -> None:
         """Watches the scheduler's database; `look` asks the broker."""
         self._transactions = transactions
         self._look = look
@@ -231,13 +282,13 @@ class Watchdog:
 
     async def look_once(self) -> Changes | None:
         """One look; None where another watchdog is at it."""
-        deaf: set[Deaf] | None = None
+        queues: Mapping[str, QueueState] | None = None
         with suppress(BrokerSilent):
-            deaf = await self._look(await asked(self._transactions))
+            queues = await self._look(await watched_queues(self._transactions))
         async with self._transactions.begin(command_envelope("scheduler.watch", new_id())) as tx:
             if not await AlertStore(tx.connection).take_turn():
                 return None
-            return await watch(tx, deaf)
+            return await watch(tx, queues)
 
     async def _told_to_stop(self) -> bool:
         with suppress(TimeoutError):

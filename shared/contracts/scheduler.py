@@ -105,6 +105,28 @@ class TriggerOutcome(Fact, subject="occurrence_id"):
     """The counts of each kind of thing, where the work was on several."""
 
 
+class ServiceReported(Fact, subject="service"):
+    """What a service says of itself, once a minute: nobody else may look into its database."""
+
+    service: str
+    said_at: Instant
+    """By the machine's clock, also where time is simulated."""
+    processes: int
+    """How many of its processes are alive."""
+    lost: int = 0
+    """How many fell silent within a day without a goodbye, and nothing has been started in their place."""
+    outbox: int = 0
+    """How many messages wait to be published."""
+    outbox_oldest_seconds: int = 0
+    """For how long the oldest of them waits that nothing is known to be wrong with."""
+    unroutable: int = 0
+    """How many of them have to be heard, and no queue takes them."""
+    dead_letters: int = 0
+    """How many messages could not be handled, and nobody has decided about."""
+    queues: tuple[str, ...] = ()
+    """The queues it takes from."""
+
+
 class AlertFact(Fact):
     """What an alert of the watchdog is about. It names schedules and services, never people."""
 

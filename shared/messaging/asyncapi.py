@@ -14,7 +14,7 @@ from faststream.specification import AsyncAPI
 
 from shared import contracts
 from shared.contracts.base import Message, message_types
-from shared.contracts.scheduler import TriggerOutcome
+from shared.contracts.scheduler import ServiceReported, TriggerOutcome
 from shared.messaging.naming import EVENTS
 from shared.messaging.router import Router, Subscription
 
@@ -36,15 +36,16 @@ def asyncapi_document(router: Router, *, version: str, description: str) -> dict
 
 
 def sent_by(router: Router) -> list[type[Message]]:
-    """What a service says: its own contracts, and an outcome for the triggers it takes.
+    """What a service says: its own contracts, how it is, and an outcome for the triggers it takes.
 
-    `TriggerOutcome` is the one message that its owner hears and others say.
+    `ServiceReported` is said by all; `TriggerOutcome` by all that take triggers, and its owner hears it.
     """
     for module in iter_modules(contracts.__path__):
         import_module(f"{contracts.__name__}.{module.name}")
     answers = any(item.contract.kind == "trigger" for item in router.subscriptions)
-    own = [item for item in message_types() if item.owner == router.consumer and item is not TriggerOutcome]
-    return [*own, TriggerOutcome] if answers else own
+    of_all = (TriggerOutcome, ServiceReported)
+    own = [item for item in message_types() if item.owner == router.consumer and item not in of_all]
+    return [*own, ServiceReported, *([TriggerOutcome] if answers else [])]
 
 
 def _describe_subscription(

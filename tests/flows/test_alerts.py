@@ -10,10 +10,12 @@ from services.notifications.rendering import Templates
 from services.notifications.schema import contacts, deliveries, notifications
 from services.notifications.store import groups
 from services.notifications.texting import rendered_row
+from services.scheduler.domain.services import QueueState
+from services.scheduler.handlers import router as scheduling
 from services.scheduler.watching import Watchdog
 from shared.clock import SystemClock
 from shared.contracts.base import Message
-from shared.contracts.scheduler import AlertRaised, AlertResolved
+from shared.contracts.scheduler import AlertRaised, AlertResolved, ServiceReported
 from shared.messaging.transaction import Transactions
 from tests.scheduler.driver import Scheduler, SetClock
 from tests.support.databases import TestDatabases
@@ -53,10 +55,10 @@ async def desk(databases: TestDatabases) -> AsyncIterator[Transactions]:
 async def look_and_tell(scheduler: Scheduler, desk: Transactions) -> None:
     """A look, and everything that was ever said goes to notifications again, as a relay might send it."""
 
-    async def nobody_is_deaf(_pairs: object) -> set[object]:
-        return set()
+    async def nothing_waits(_names: object) -> dict[str, QueueState]:
+        return {}
 
-    await Watchdog(scheduler.transactions, nobody_is_deaf).look_once()  # type: ignore[arg-type]
+    await Watchdog(scheduler.transactions, nothing_waits).look_once()
     kinds: Sequence[type[Message]] = (AlertRaised, AlertResolved)
     for topic, said in await emitted(scheduler.transactions):
         for kind in kinds:
@@ -130,3 +132,20 @@ async def relayed(scheduler: Scheduler) -> None:
         await connection.execute(
             sa.text("update outbox set occurred_at = :at"), {"at": scheduler.clock.now()}
         )
+
+
+async def test_operators_are_mailed_of_the_dead_letters_of_another_service(
+    scheduler: Scheduler, desk: Transactions
+) -> None:
+    await alive(scheduler)
+    for service, dead_letters in (("scheduler", 0), ("billing", 2)):
+        said = ServiceReported(
+            service=service, said_at=SystemClock().now(), processes=1, dead_letters=dead_letters
+        )
+        await deliver(scheduler.transactions, scheduling, said)
+    await look_and_tell(scheduler, desk)
+
+    assert await mails(desk) == [
+        ("ana@example.com", "Something is wrong: billing, messages could not be handled"),
+        ("beatriz@example.com", "Algo va mal: billing, hay mensajes que no se pudieron tratar"),
+    ]

@@ -12,15 +12,18 @@ import sqlalchemy as sa
 from services.scheduler.controlling import pause
 from services.scheduler.domain.alerts import Alert
 from services.scheduler.domain.rules import Rules
+from services.scheduler.domain.services import QueueState
 from services.scheduler.domain.watching import Deaf
 from services.scheduler.handlers import router
 from services.scheduler.schema import occurrences, schedules
 from services.scheduler.store.alerts import AlertStore
+from services.scheduler.triggers import known_triggers
 from services.scheduler.watching import acknowledge, watch
 from shared import heartbeats
 from shared.clock import SystemClock
 from shared.contracts.scheduler import MonthlyBillingDue, TriggerOutcome
 from shared.identity import new_id
+from shared.messaging.naming import queue_for
 from shared.messaging.tables import outbox
 from tests.scheduler.driver import Scheduler
 from tests.scheduler.test_cli import Shell
@@ -59,6 +62,10 @@ async def beat(scheduler: Scheduler, ago: timedelta = timedelta()) -> None:
 NOBODY: frozenset[Deaf] = frozenset()
 
 
+def queue_of(pair: Deaf) -> str:
+    return queue_for(pair.consumer, known_triggers()[pair.trigger])
+
+
 async def look(
     scheduler: Scheduler, deaf: Collection[Deaf] | None = NOBODY, *, alive: bool = True
 ) -> list[str]:
@@ -70,7 +77,7 @@ async def look(
             sa.update(outbox).where(outbox.c.topic.contains("alert")).values(last_error="kept for the test")
         )
     async with scheduler.transactions.command("test") as tx:
-        await watch(tx, None if deaf is None else set(deaf))
+        await watch(tx, None if deaf is None else {queue_of(pair): QueueState(1, 0) for pair in deaf})
     return [f"{alert.kind} {alert.about}" for alert in await alerts(scheduler)]
 
 

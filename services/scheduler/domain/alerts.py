@@ -22,7 +22,12 @@ Kind = Literal[
     "scheduler_stalled",
     "clock_skew",
     "outbox_lag",
+    "outbox_unroutable",
     "dead_letters",
+    "service_silent",
+    "replicas_lost",
+    "queue_deaf",
+    "queue_behind",
 ]
 """What can be wrong; `IN_WORDS` says what each means."""
 
@@ -42,7 +47,12 @@ IN_WORDS: dict[Kind, str] = {
     "scheduler_stalled": "announces nothing: no process of it runs",
     "clock_skew": "disagrees with its database about what time it is",
     "outbox_lag": "has messages that wait to be published",
+    "outbox_unroutable": "has messages to publish that no queue takes",
     "dead_letters": "has messages that could not be handled",
+    "service_silent": "says nothing of itself",
+    "replicas_lost": "has fewer processes than before",
+    "queue_deaf": "has messages in its queues that nobody takes",
+    "queue_behind": "does not keep up with its queues",
 }
 
 State = Literal["raised", "acknowledged", "resolved"]
@@ -97,11 +107,17 @@ class Changes:
 
 
 def compare(
-    findings: Iterable[Finding], alerts: Iterable[Alert], *, judged: Collection[Kind], now: datetime
+    findings: Iterable[Finding],
+    alerts: Iterable[Alert],
+    *,
+    judged: Collection[Kind],
+    unknown: Collection[tuple[Kind, str]] = (),
+    now: datetime,
 ) -> Changes:
     """What is new, what goes on and what is over.
 
-    An alert of a kind that could not be judged this time (a server did not answer) is neither: it stays.
+    An alert of a kind that could not be judged this time (a server did not answer), or of which nothing
+    is known (a service says nothing), is neither: it stays.
     """
     found = {finding.name: finding for finding in findings}
     known = {alert.name: alert for alert in alerts}
@@ -114,6 +130,6 @@ def compare(
         resolved=tuple(
             replace(known[name], state="resolved", resolved_at=now)
             for name in sorted(known.keys() - found.keys())
-            if known[name].kind in judged
+            if known[name].kind in judged and name not in unknown
         ),
     )

@@ -1,4 +1,4 @@
-"""Which queues nobody takes from, asked of the broker itself."""
+"""What waits in queues and who takes from them, asked of the broker itself."""
 
 import asyncio
 from collections.abc import Collection
@@ -6,7 +6,9 @@ from typing import Final
 
 import aio_pika
 import aio_pika.exceptions
-from aio_pika.abc import AbstractConnection
+from aio_pika.abc import AbstractChannel, AbstractConnection
+
+from services.scheduler.domain.services import QueueState
 
 PATIENCE: Final = 5.0
 """Seconds for all of them."""
@@ -16,25 +18,32 @@ class BrokerSilent(Exception):
     """The broker did not say, and nothing is known of any queue."""
 
 
-async def queues_without_consumer(url: str, names: Collection[str]) -> set[str]:
-    """Which of these queues are there and have no consumer; raises `BrokerSilent`.
+async def queue_states(url: str, names: Collection[str]) -> dict[str, QueueState]:
+    """How these queues are, by name; raises `BrokerSilent`.
 
     A queue that is not there is not among them: its messages are unroutable, and shown as such.
     """
+    found: dict[str, QueueState] = {}
     try:
         async with asyncio.timeout(PATIENCE), await aio_pika.connect(url, timeout=PATIENCE) as connection:
-            return {name for name in sorted(names) if await _consumers(connection, name) == 0}
+            channel = await connection.channel()
+            for name in sorted(names):
+                channel = await _open(connection, channel)
+                if state := await _state(channel, name):
+                    found[name] = state
     except (aio_pika.exceptions.AMQPError, OSError, TimeoutError, RuntimeError) as error:
         raise BrokerSilent(str(error)) from error
+    return found
 
 
-async def _consumers(connection: AbstractConnection, name: str) -> int | None:
-    channel = await connection.channel()  # of its own: the broker closes it where there is no such queue
+async def _open(connection: AbstractConnection, channel: AbstractChannel) -> AbstractChannel:
+    """The channel, or a new one: the broker closes it where somebody asks for a queue that is not there."""
+    return await connection.channel() if channel.is_closed else channel
+
+
+async def _state(channel: AbstractChannel, name: str) -> QueueState | None:
     try:
-        declared = await channel.declare_queue(name, passive=True)
+        declared = (await channel.declare_queue(name, passive=True)).declaration_result
     except aio_pika.exceptions.ChannelNotFoundEntity:
         return None
-    finally:
-        if not channel.is_closed:
-            await channel.close()
-    return declared.declaration_result.consumer_count
+    return QueueState(declared.message_count or 0, declared.consumer_count or 0)

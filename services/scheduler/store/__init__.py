@@ -3,6 +3,7 @@
 from services.scheduler.store.due import DueStore
 from services.scheduler.store.history import HistoryStore
 from services.scheduler.store.occurrences import OccurrenceStore
+from services.scheduler.store.reports import ReportStore
 from services.scheduler.store.schedules import ScheduleStore
 from services.scheduler.store.starts import StartStore
 from services.scheduler.store.story import trace
@@ -12,6 +13,7 @@ __all__ = [
     "DueStore",
     "HistoryStore",
     "OccurrenceStore",
+    "ReportStore",
     "ScheduleStore",
     "StartStore",
     "ZoneStore",
