@@ -2,10 +2,12 @@
 # WORKERS is how many processes test at once, each on servers of its own (0: this one alone).
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run stop test test-fast bench lint types check fix docs lock clean
+.PHONY: help demo run stop test test-fast test-browser bench lint types check fix docs lock clean
 
 BIN := .venv/bin
 STAMP := .venv/.installed
+BROWSER_STAMP := .venv/.installed-browser
+BROWSER_LOCK := tests/browser/requirements.lock
 SOURCES := propman services shared tests tools $(wildcard benchmarks)
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
   --no-emit-index-url --no-emit-trusted-host --no-emit-find-links $(if $(UPGRADE),--upgrade)
@@ -13,7 +15,7 @@ ARGS ?=
 WORKERS ?= 2
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## Watch months of rent go by and one being billed, on private local servers
 	@$(BIN)/propman demo $(ARGS)
@@ -30,6 +32,9 @@ test: $(STAMP) ## Run every test, on real servers
 
 test-fast: $(STAMP) ## Run the tests that need no server
 	@$(BIN)/python -m pytest -m "not servers and not faults and not docker" $(ARGS)
+
+test-browser: $(BROWSER_STAMP) ## Sign leases in a headless Chromium, which is installed where it is missing
+	@export PROPMAN_CHROMIUM="$$(tools/find-chromium)" && $(BIN)/python -m pytest -m browser tests/browser $(ARGS)
 
 bench: $(STAMP) ## Measure throughput on this machine
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -62,6 +67,7 @@ docs: $(STAMP) ## Write the services' AsyncAPI and OpenAPI documents anew
 lock: $(STAMP) ## Resolve the dependencies again (UPGRADE=1 for newer versions)
 	@$(COMPILE) --extra otel --output-file requirements.lock pyproject.toml
 	@$(COMPILE) --extra dev --extra otel --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+	@$(COMPILE) --constraint requirements-dev.lock --output-file $(BROWSER_LOCK) tests/browser/requirements.in
 
 clean: stop ## Stop the local servers; remove .venv, caches and the servers' data
 	@rm -rf .venv .local build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
@@ -69,3 +75,7 @@ clean: stop ## Stop the local servers; remove .venv, caches and the servers' dat
 
 $(STAMP): requirements-dev.lock pyproject.toml tools/make-venv
 	@tools/make-venv
+
+$(BROWSER_STAMP): $(STAMP) $(BROWSER_LOCK)
+	@env -u PYTHONPATH $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(BROWSER_LOCK)
+	@touch $@
