@@ -35,6 +35,10 @@ Level = Literal["ok", "warning", "error"]
 SKEW_SECONDS: Final = 2.0
 """A clock that differs more from the database's makes due times and ages wrong."""
 
+OF_NOBODY: Final = (
+    "Delete these queues on the broker; they are of an old version, or of a `seed-dev-data` that was cut off."
+)
+
 OLD_DAYS: Final = 400
 """Time zone rules older than this have missed at least one round of changes (IANA, several a year)."""
 
@@ -197,14 +201,15 @@ async def _bindings() -> list[Finding]:
             )
         ]
     missing = [item.queue for item in all_subscriptions() if (item.queue, item.topic) not in bound]
-    strange = sorted({key for _, key in bound} - {item.topic for item in all_subscriptions()})
+    wanted = {item.topic for item in all_subscriptions()}
+    strange = sorted(f"{key} by {queue}" for queue, key in bound if key not in wanted)
     found: list[Finding] = []
     if missing:
         words = f"{len(missing)} queues get nothing: {_some(missing)}"
         found.append(Finding("bindings", "error", words, "Run `propman broker init`."))
     if strange:
         words = f"bound, and wanted by no service: {_some(strange)}"
-        found.append(Finding("bindings", "warning", words, "Unbind them: of an old version, perhaps."))
+        found.append(Finding("bindings", "warning", words, OF_NOBODY))
     return found or [Finding("bindings", "ok", f"{len(bound)} as they should be")]
 
 

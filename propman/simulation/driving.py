@@ -35,6 +35,7 @@ async def make_past(
             advance()
     await restore(stage.transactions["scheduler"])
     await stage.settle()
+    await stage.watch.end()
     await note_moment(stage.databases[KEEPER], last, last=True)
 
 

@@ -99,7 +99,7 @@ async def stage(clock: SharedClock, path: Path, log: Path, apart: Sequence[str] 
             reader = opened.engine.execution_options(isolation_level="AUTOCOMMIT")
             databases[name] = await stack.enter_async_context(reader.connect())
         await tap.open()
-        stack.push_async_callback(tap.close)  # the queue stays, for whoever goes on
+        stack.push_async_callback(tap.close)
         together = [name for name in service_names() if name not in apart]
         hosts = [app_module(name).create_app(_settings_of(name), clock) for name in together]
         await start_all(hosts)

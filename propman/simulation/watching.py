@@ -69,13 +69,15 @@ class Tap:
         await queue.bind(EVENTS, routing_key="#")
         await queue.consume(self._hear)
 
-    async def close(self, *, forget: bool = False) -> None:
-        """Stop listening; `forget` takes the queue away."""
-        if self._connection is None:
-            return
-        if forget and self._channel is not None:
+    async def close(self) -> None:
+        """Stop listening; the queue stays, for whoever goes on."""
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def forget(self) -> None:
+        """Take the queue away: as long as it hears everything, no trigger is ever unheard."""
+        if self._channel is not None:
             await self._channel.queue_delete(QUEUE)
-        await self._connection.close()
 
     async def catch_up(self) -> None:
         """Hear everything that was published by now: a queue keeps its order."""
@@ -118,6 +120,10 @@ class Watch:
         self._tap = tap
         self._databases = databases
         self._busy = busy
+
+    async def end(self) -> None:
+        """Watch no more; nothing is under way, and the past is complete."""
+        await self._tap.forget()
 
     async def until_quiet(self, waiting: Callable[[float], Awaitable[None]]) -> None:
         """Return when nothing is under way; `waiting` is told for how long nothing has changed.

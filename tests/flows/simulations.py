@@ -58,11 +58,11 @@ class Simulation:
             connection = await asyncpg.connect(
                 driver_url(self.environment[f"{service.upper()}_DATABASE_URL"])
             )
-        except (asyncpg.PostgresError, OSError):
+        except (asyncpg.InvalidCatalogNameError, asyncpg.CannotConnectNowError, OSError):
             return []
         try:
             return [tuple(row) for row in await connection.fetch(query)]
-        except asyncpg.PostgresError:
+        except asyncpg.UndefinedTableError:
             return []
         finally:
             await connection.close()

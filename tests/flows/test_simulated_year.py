@@ -12,9 +12,12 @@ from collections.abc import AsyncIterator
 from datetime import date
 from typing import Any
 
+import aio_pika
 import pytest
+from aio_pika.exceptions import ChannelNotFoundEntity
 
 from propman.dev import ServerUrls
+from propman.simulation.watching import QUEUE
 from tests.flows.simulations import Simulation, a_simulation
 
 pytestmark = pytest.mark.timeout(1800)  # the first test waits for the year
@@ -276,7 +279,7 @@ async def test_leases_are_signed_and_work_orders_are_in_every_state(
 
 async def test_the_schedules_are_what_they_were_and_nothing_waits(simulation: Simulation, year: Any) -> None:
     schedules = await simulation.ask("scheduler", "select key, spec->>'timezone', state from schedules")
-    waiting = await simulation.ask("scheduler", "select key from occurrences where state = 'waiting'")
+    waiting = await simulation.ask("scheduler", "select id from occurrences where state = 'waiting'")
     dead = [await simulation.ask(name, "select 1 from dead_letters") for name in ("billing", "notifications")]
 
     assert {zone for key, zone, _ in schedules if key in {"daily-billing", "late-fees", "autopay"}} == {
@@ -284,6 +287,17 @@ async def test_the_schedules_are_what_they_were_and_nothing_waits(simulation: Si
     }
     assert {state for _, _, state in schedules} == {"active"}
     assert (waiting, dead, len(year["households"])) == ([], [[], []], 14)
+
+
+async def test_no_queue_of_the_simulation_hears_everything_for_ever(
+    simulation: Simulation, year: Any
+) -> None:
+    async with await aio_pika.connect(simulation.environment["PROPMAN_RABBITMQ_URL"]) as connection:
+        channel = await connection.channel()
+
+        with pytest.raises(ChannelNotFoundEntity):
+            await channel.declare_queue(QUEUE, passive=True)
+    assert year["seed"] == 1
 
 
 async def test_what_is_there_is_deleted_only_where_that_was_said(simulation: Simulation, year: Any) -> None:
