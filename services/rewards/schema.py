@@ -32,6 +32,15 @@ leases: Final = sa.Table(
     sa.Column("frequency", sa.Text, nullable=False),
 )
 
+names: Final = sa.Table(
+    "names",
+    metadata,
+    sa.Column("tenant_id", sa.Uuid, primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+)
+"""What tenants are called, for a person who reads; nothing else of how to reach them."""
+
 # What billing says: a table per fact, so that they may come in any order. None is ever changed, but for
 # where the rent of an invoice stands, of which the highest revision holds.
 

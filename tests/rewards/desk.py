@@ -21,7 +21,7 @@ from shared.contracts.billing import (
     PaymentReversed,
     RentStandingChanged,
 )
-from shared.contracts.leasing import LeaseActivated, PropertyRegistered
+from shared.contracts.leasing import LeaseActivated, PropertyRegistered, TenantRegistered
 from shared.contracts.rewards import CalculateRewards
 from shared.contracts.scheduler import RewardsDue
 from shared.identity import derived_id
@@ -61,6 +61,12 @@ def a_lease(**changes: Any) -> LeaseActivated:
         "starts_on": date(2026, 1, 1),
     }
     return LeaseActivated(**values | changes)
+
+
+def sally(**changes: Any) -> TenantRegistered:
+    """Who rents 1A."""
+    values: dict[str, Any] = {"tenant_id": SALLY, "version": 1, "name": "Streak Sally"}
+    return TenantRegistered(**values | {"email": "sally@example.com", "phone": "+13125550142"} | changes)
 
 
 def about(period: str, **changes: Any) -> dict[str, Any]:

@@ -1,8 +1,12 @@
 """The commands of rewards: what they do, what a dry run leaves alone, and what they refuse in words."""
 
 import pytest
+import sqlalchemy as sa
 
-from tests.rewards.desk import ELM, SALLY, Desk, issued, months, on_time, reopened
+from services.rewards.schema import names
+from shared.contracts.leasing import TenantContactChanged
+from shared.identity import new_id
+from tests.rewards.desk import ELM, SALLY, Desk, issued, months, on_time, reopened, sally
 
 pytestmark = pytest.mark.servers
 
@@ -93,3 +97,72 @@ async def test_an_explanation_says_what_was_posted_and_taken_back(desk: Desk) ->
     said = await desk.do("explain", *WHO, "--month", "2026-03")
 
     assert "revoked: streak:3 (unpaid, 2026-03)" in said.out
+
+
+async def test_people_read_names_and_nothing_else_of_a_tenant_is_kept(desk: Desk) -> None:
+    await desk.hear(sally(), *on_time(months(1, 3)))
+    shown = await desk.do("calculate-rewards", "--dry-run")
+    await desk.evaluate()
+
+    balance, ledger, why = [
+        await desk.do(*words, *WHO) for words in (["balance"], ["ledger"], ["explain", "--month", "2026-03"])
+    ]
+
+    assert all("Streak Sally" in text for text in (shown.out, balance.out, ledger.err, why.err))
+    assert (await desk.json("balance"))[0]["name"] == "Streak Sally"
+    assert set(names.columns.keys()) == {"tenant_id", "version", "name"}
+
+
+async def test_an_older_name_changes_nothing_and_a_newer_one_does(desk: Desk) -> None:
+    married = TenantContactChanged(**sally(version=3, name="Sally Streak").model_dump())
+
+    await desk.hear(married, sally(version=2))
+
+    async with desk.transactions.engine.connect() as connection:
+        assert await connection.scalar(sa.select(names.c.name)) == "Sally Streak"
+
+
+async def test_a_tenant_who_was_not_announced_is_shown_by_id(desk: Desk) -> None:
+    await desk.hear(*on_time(months(1, 3)))
+    await desk.evaluate()
+
+    shown = await desk.do("balance")
+
+    assert "(not announced)" in shown.out
+    assert str(SALLY) in shown.out
+    assert (await desk.json("balance"))[0]["name"] is None
+
+
+@pytest.mark.parametrize("words", [["balance"], ["ledger"], ["explain", "--month", "2026-03"]])
+async def test_a_mistyped_tenant_is_told_apart_from_one_without_rewards(desk: Desk, words: list[str]) -> None:
+    await desk.hear(sally())
+
+    mistyped = await desk.do(*words, "--tenant", str(new_id()))
+    nothing = await desk.do(*words, *WHO)
+
+    assert (mistyped.code, nothing.code) == (2, 0)
+    assert "See `propman leasing tenants list`" in mistyped.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--amount", "-5", "--reason", "x"], 2, "Write an amount such as 25.00."),
+        (["--amount", "0", "--reason", "x"], 2, "Write an amount such as 25.00."),
+        (["--amount", "5", "--reason", " "], 2, "a reason is needed"),
+        (["--amount", "5", "--reason", "x", "--currency", "XXQ"], 2, "billed in USD, not in XXQ"),
+        (["--amount", "5", "--reason", "x", "--reference", "used"], 1, "Give another --reference."),
+    ],
+)
+async def test_a_grant_that_cannot_be_says_what_to_write_instead(
+    desk: Desk, words: list[str], code: int, said: str
+) -> None:
+    await desk.hear(issued("2026-03"))
+    await desk.json("grant", *WHO, "--amount", "7", "--reference", "used", *BECAUSE)
+    before = await desk.rows()
+
+    refused = await desk.do("grant", *WHO, *words)
+
+    assert (refused.code, len(refused.err.splitlines())) == (code, 1)
+    assert said in refused.err
+    assert await desk.rows() == before

@@ -58,8 +58,13 @@ def _of_streak(record: Record, month: Month) -> Iterator[str]:
     if month.verdict is Verdict.ON_TIME:
         yield f"It is month {month.streak} on time in a row."
     elif month.verdict is Verdict.LATE:
-        before = [item for item in record.months if item.period < month.period]
-        yield f"It ends a streak of {before[-1].streak if before else 0} months."
+        before = [item.streak for item in record.months if item.period < month.period]
+        ended = before[-1] if before else 0
+        yield (
+            f"It ends a streak of {ended} months."
+            if ended > 1
+            else "No streak of several months ends with it."
+        )
     else:
         yield f"The streak stays at {month.streak}."
     if month.why is Why.MONTH_RUNS:

@@ -8,7 +8,7 @@ from services.rewards.domain.earning import Earned
 from services.rewards.domain.facts import month_of
 from services.rewards.domain.ledgers import Funds, Grant, Key, Ledger, NothingGranted, Posting
 from services.rewards.handlers.posting import Decision, Entry, add_entries, entries_for
-from services.rewards.handlers.redeeming import TenantUnknown
+from services.rewards.handlers.redeeming import ReferenceUsed, TenantUnknown
 from services.rewards.store import CopyStore, LedgerStore
 from shared.identity import new_id
 from shared.messaging.transaction import Tx
@@ -48,7 +48,8 @@ class Decided:
 async def grant(tx: Tx, new: NewGrant) -> Decided:
     """Give a tenant something; the same reference again changes nothing.
 
-    Raises `TenantUnknown`, and `DecisionRefused` for nothing, or without a reason.
+    Raises `TenantUnknown`, `ReferenceUsed` for a reference of another grant, `DecisionRefused` for nothing,
+    without a reason, or in money that the tenant is not billed in.
     """
     _refuse_empty(new.decision)
     if new.amount_cents <= 0:
@@ -57,7 +58,10 @@ async def grant(tx: Tx, new: NewGrant) -> Decided:
     leases = await copies.leases_of(new.tenant_id)
     lease = next((item for item in leases if new.lease_id in {None, item.lease_id}), None)
     if lease is None:
-        raise TenantUnknown(f"no lease {new.lease_id or ''} of tenant {new.tenant_id}")
+        raise TenantUnknown(new.tenant_id, new.lease_id)
+    currencies = await copies.currencies_of(new.tenant_id)
+    if currencies and new.currency not in currencies:
+        raise DecisionRefused(f"the tenant is billed in {' and '.join(currencies)}, not in {new.currency}")
     today = await copies.today(tx.at)
     earned = Earned(
         kind="by_hand",
@@ -73,7 +77,7 @@ async def grant(tx: Tx, new: NewGrant) -> Decided:
     if known is not None:
         return _granted_before(known, new, ledger)
     if any(rule == earned.rule for rule, _ in ledger.turns):
-        raise DecisionRefused(f"reference {new.reference!r} was granted before, and taken back")
+        raise ReferenceUsed(f"reference {new.reference!r} was granted before, and taken back")
     posting = Posting("granted", earned, 1)
     entries = entries_for(new.tenant_id, [posting], ledger.funds, today, new.decision)
     return await _add(tx, entries)
@@ -117,7 +121,7 @@ async def _add(tx: Tx, entries: list[Entry]) -> Decided:
 
 def _granted_before(known: Grant, new: NewGrant, ledger: Ledger) -> Decided:
     if (known.earned.amount_cents, known.earned.currency) != (new.amount_cents, new.currency):
-        raise DecisionRefused(f"reference {new.reference!r} was used for another grant")
+        raise ReferenceUsed(f"reference {new.reference!r} was used for another grant")
     funds = ledger.funds.get(new.currency, Funds())
     return Decided(known.entry_id, new.amount_cents, new.currency, funds, repeated=True)
 

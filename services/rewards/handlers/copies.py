@@ -1,4 +1,4 @@
-"""Rewards' copies of what leasing says: properties, and whose leases there are."""
+"""Rewards' copies of what leasing says: properties, what tenants are called, and whose leases there are."""
 
 from collections.abc import Sequence
 
@@ -11,6 +11,9 @@ from shared.contracts.leasing import (
     PropertyChanged,
     PropertyFact,
     PropertyRegistered,
+    TenantContactChanged,
+    TenantFact,
+    TenantRegistered,
 )
 from shared.messaging.envelope import Received
 from shared.messaging.router import Router
@@ -24,6 +27,13 @@ async def copy_properties(facts: Sequence[Received[PropertyFact]], tx: Tx) -> No
     """Keep what rewards needs of properties; an older version changes nothing."""
     names = {"property_id", "version", "name", "time_zone"}
     await CopyStore(tx.connection).upsert_properties(fact.body.model_dump(include=names) for fact in facts)
+
+
+@router.on_batch(TenantRegistered, TenantContactChanged)
+async def copy_names(facts: Sequence[Received[TenantFact]], tx: Tx) -> None:
+    """Keep what tenants are called, and nothing of how to reach them; an older version changes nothing."""
+    kept = {"tenant_id", "version", "name"}
+    await CopyStore(tx.connection).upsert_names(fact.body.model_dump(include=kept) for fact in facts)
 
 
 @router.on_batch(LeaseActivated, LeaseChanged, LeaseEnded)

@@ -26,9 +26,13 @@ router = Router("rewards")
 class TenantUnknown(LookupError):
     """Rewards knows no lease of that tenant, or not that one."""
 
+    def __init__(self, tenant_id: UUID, lease_id: UUID | None = None) -> None:
+        which = "no lease" if lease_id is None else f"no lease {lease_id}"
+        super().__init__(f"{which} of a tenant {tenant_id}")
+
 
 class ReferenceUsed(Exception):
-    """The reference was used for another redemption."""
+    """The reference was used for something else."""
 
     code = "reference_used"
 
@@ -67,7 +71,7 @@ async def redeem(tx: Tx, new: NewRedemption) -> Redeemed:
     leases = await copies.leases_of(new.tenant_id)
     lease = next((item for item in leases if new.lease_id in {None, item.lease_id}), None)
     if lease is None:
-        raise TenantUnknown(f"no lease {new.lease_id or ''} of tenant {new.tenant_id}")
+        raise TenantUnknown(new.tenant_id, new.lease_id)
     today = await copies.today(tx.at)
     await LedgerStore(tx.connection).lock([new.tenant_id])
     funds = await _funds(tx, new.tenant_id)

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.rewards.domain.facts import Today
-from services.rewards.schema import invoices, leases, payments, properties
+from services.rewards.schema import invoices, leases, names, payments, properties
 from shared.clock import local_date
 from shared.db import array_text, columnar, insert_rows
 
@@ -49,6 +49,29 @@ class CopyStore:
         """Replace the copies of leases by newer versions."""
         texts = ({**row, "tenant_ids": array_text(row["tenant_ids"])} for row in rows)
         await self._upsert(_LEASES, leases, "lease_id", texts)
+
+    async def upsert_names(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Replace what tenants are called by newer versions."""
+        await self._upsert(_NAMES, names, "tenant_id", rows)
+
+    async def names(self) -> dict[UUID, str]:
+        """What each tenant is called, as far as rewards has heard."""
+        rows = await self._connection.execute(sa.select(names.c.tenant_id, names.c.name))
+        return {row.tenant_id: row.name for row in rows}
+
+    async def knows(self, tenant_id: UUID) -> bool:
+        """Whether anything was ever said of a tenant."""
+        named = sa.select(names.c.tenant_id).where(names.c.tenant_id == tenant_id)
+        somewhere = (
+            sa.select(sa.literal(1)).where(table.c.tenant_ids.contains([tenant_id])).exists()
+            for table in (leases, invoices, payments)
+        )
+        return bool(await self._connection.scalar(sa.select(sa.or_(named.exists(), *somewhere))))
+
+    async def currencies_of(self, tenant_id: UUID) -> list[str]:
+        """In what a tenant was ever billed, in the order of the letters."""
+        query = sa.select(invoices.c.currency).where(invoices.c.tenant_ids.contains([tenant_id]))
+        return sorted(await self._connection.scalars(query.distinct()))
 
     async def _upsert(
         self, statement: Insert, table: sa.Table, key: str, rows: Iterable[Mapping[str, Any]]
@@ -117,3 +140,4 @@ def _newer(table: sa.Table, key: str) -> Insert:
 
 _PROPERTIES: Final = _newer(properties, "property_id")
 _LEASES: Final = _newer(leases, "lease_id")
+_NAMES: Final = _newer(names, "tenant_id")

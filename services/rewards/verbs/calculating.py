@@ -1,7 +1,7 @@
 """`propman rewards calculate-rewards`."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
@@ -68,6 +68,7 @@ async def calculate_rewards(
         async with transactions.engine.connect() as connection:
             await refuse_unknown_property(connection, property_id)
             tenants = await CopyStore(connection).tenants(property_id=property_id, tenant_id=tenant_id)
+            names = await CopyStore(connection).names()
         if tenant_id is not None and not tenants:
             raise UsageProblem(
                 f"Nothing was ever billed to a tenant {tenant_id}.",
@@ -78,7 +79,7 @@ async def calculate_rewards(
             await _enqueue(transactions, due)
             return
         found = await _evaluate_all(transactions, tenants, month, as_of, dry_run=dry_run)
-    _report(found, dry_run=dry_run)
+    _report(found, names, dry_run=dry_run)
 
 
 async def _enqueue(transactions: Transactions, fields: dict[str, Any]) -> None:
@@ -111,7 +112,7 @@ async def _evaluate_all(
     return found
 
 
-def _report(found: Sequence[Evaluation], *, dry_run: bool) -> None:
+def _report(found: Sequence[Evaluation], names: Mapping[UUID, str], *, dry_run: bool) -> None:
     counts: Counter[str] = Counter()
     for item in found:
         counts += item.counts
@@ -121,7 +122,7 @@ def _report(found: Sequence[Evaluation], *, dry_run: bool) -> None:
         print_json({"dry_run": dry_run, "examined": len(found), **numbers, "entries": rows})
     elif rows:
         columns = ("tenant", "what", "rule", "month", "amount", "because")
-        print_table(columns, [tuple(row[name] for name in columns) for row in _shown(rows)])
+        print_table(columns, [tuple(row[name] for name in columns) for row in _shown(rows, names)])
     done = [f"{counts[kind]} {kind}" for kind in ("granted", "revoked", "redeemed") if counts[kind]]
     if not done:
         success(f"Nothing to do: the ledgers of {len(found)} tenants say what they earned.")
@@ -164,5 +165,12 @@ def _rows(found: Evaluation) -> list[dict[str, Any]]:
     return rows
 
 
-def _shown(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [row | {"amount": format_cents(row["amount_cents"], row["currency"])} for row in rows]
+def _shown(rows: Sequence[dict[str, Any]], names: Mapping[UUID, str]) -> list[dict[str, Any]]:
+    return [
+        row
+        | {
+            "tenant": names.get(row["tenant"], row["tenant"]),
+            "amount": format_cents(row["amount_cents"], row["currency"]),
+        }
+        for row in rows
+    ]

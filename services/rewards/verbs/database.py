@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,6 +16,9 @@ from services.rewards.store import CopyStore
 from shared.cli import CommandError, UsageProblem
 from shared.hosting import open_transactions
 from shared.messaging.transaction import Transactions
+
+UNNAMED: Final = "(not announced)"
+"""A tenant whose name rewards has not heard: `propman leasing republish` says it again."""
 
 
 @asynccontextmanager
@@ -44,10 +48,22 @@ def refusals_in_words() -> Iterator[None]:
         raise CommandError(
             f"Nothing is revoked: {missing}.", remedy="See `propman rewards ledger --tenant`."
         ) from missing
-    except (NotEnough, ReferenceUsed, DecisionRefused) as refusal:
+    except NotEnough as refusal:
         raise CommandError(
             f"Refused: {refusal}.", remedy="See `propman rewards balance` for what there is."
         ) from refusal
+    except ReferenceUsed as refusal:
+        raise CommandError(f"Refused: {refusal}.", remedy="Give another --reference.") from refusal
+    except DecisionRefused as refusal:
+        raise UsageProblem(f"Refused: {refusal}.", remedy="See `propman rewards grant --help`.") from refusal
+
+
+async def refuse_unknown_tenant(connection: AsyncConnection, tenant_id: UUID | None) -> None:
+    """Raise `UsageProblem` for a tenant of whom rewards has heard nothing at all."""
+    if tenant_id is not None and not await CopyStore(connection).knows(tenant_id):
+        raise UsageProblem(
+            f"Rewards knows no tenant {tenant_id}.", remedy="See `propman leasing tenants list`."
+        )
 
 
 async def refuse_unknown_property(connection: AsyncConnection, property_id: UUID | None) -> None:

@@ -137,9 +137,12 @@ async def redeem(
 
 def _cents(amount: str) -> int:
     try:
-        return parse_cents(amount)
+        cents = parse_cents(amount)
     except BadAmount as reason:
         raise UsageProblem(str(reason)) from reason
+    if cents <= 0:
+        raise UsageProblem(f"{amount} is not more than nothing.", remedy="Write an amount such as 25.00.")
+    return cents
 
 
 def _report(what: str, decided: Decided, *, dry_run: bool) -> None:

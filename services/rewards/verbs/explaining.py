@@ -7,7 +7,8 @@ import typer
 
 from services.rewards.domain.explaining import explain as sentences
 from services.rewards.handlers.reading import Explained, explain_month
-from services.rewards.verbs.database import reading
+from services.rewards.store import CopyStore
+from services.rewards.verbs.database import reading, refuse_unknown_tenant
 from shared.cli import App, JsonOption, id_option, json_wanted, parse_month, print_json, say
 from shared.money import format_cents
 
@@ -32,11 +33,14 @@ async def explain(tenant_id: OneTenant, month: OneMonth, as_json: JsonOption = F
       propman rewards explain --tenant 0198c1d2-7e1a-7c3f-9b2e-3d4c5b6a7f80 --month 2026-09
     """
     async with reading() as (connection, today):
+        await refuse_unknown_tenant(connection, tenant_id)
         found = await explain_month(connection, tenant_id, month, today)
+        name = (await CopyStore(connection).names()).get(tenant_id)
     lines = sentences(found.record, found.policies, month)
     if json_wanted():
         print_json(_document(found, month, lines))
         return
+    say(f"{month} of {name or tenant_id}:")
     for line in [*lines, *(_posted(entry) for entry in found.entries)]:
         typer.echo(line)
     if not found.entries:

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from services.rewards.domain.ledgers import Funds
 from services.rewards.handlers.reading import Standing, standings
-from services.rewards.store import LedgerStore
-from services.rewards.verbs.database import reading
+from services.rewards.store import CopyStore, LedgerStore
+from services.rewards.verbs.database import UNNAMED, reading, refuse_unknown_tenant
 from shared.cli import (
     App,
     JsonOption,
@@ -37,15 +37,17 @@ async def balance(tenant_id: TenantOption = None, as_json: JsonOption = False) -
       propman rewards balance --tenant 0198c1d2-7e1a-7c3f-9b2e-3d4c5b6a7f80 --json
     """
     async with reading() as (connection, _):
+        await refuse_unknown_tenant(connection, tenant_id)
         found = await standings(connection, None if tenant_id is None else [tenant_id])
+        names = await CopyStore(connection).names()
     if json_wanted():
-        print_json([_document(key, item) for key, item in found.items()])
+        print_json([_document(key, names.get(key), item) for key, item in found.items()])
         return
     print_table(
-        ("tenant", "streak", "balance", "shortfall", "judged on"),
+        ("tenant", "streak", "balance", "shortfall", "judged on", "id"),
         [
-            (key, item.streak, *_money(funds, currency), item.judged_on)
-            for key, item in found.items()
+            (names.get(key, UNNAMED), item.streak, *_money(funds, currency), item.judged_on, key)
+            for key, item in sorted(found.items(), key=lambda item: (names.get(item[0], "~"), item[0]))
             for currency, funds in item.funds or (("USD", Funds()),)
         ],
         empty="Nobody was judged yet: see `propman rewards calculate-rewards --dry-run`.",
@@ -60,10 +62,13 @@ async def ledger(tenant_id: OneTenant, as_json: JsonOption = False) -> None:
       propman rewards ledger --tenant 0198c1d2-7e1a-7c3f-9b2e-3d4c5b6a7f80
     """
     async with reading() as (connection, _):
+        await refuse_unknown_tenant(connection, tenant_id)
         entries = await LedgerStore(connection).entries_of(tenant_id)
+        name = (await CopyStore(connection).names()).get(tenant_id)
     if json_wanted():
         print_json(entries)
         return
+    say(f"The reward ledger of {name or tenant_id}:")
     print_table(
         ("posted on", "what", "rule", "month", "amount", "balance", "because"),
         [_row(entry) for entry in entries],
@@ -93,9 +98,10 @@ def _money(funds: Funds, currency: str) -> tuple[str, str]:
     return format_cents(funds.balance_cents, currency), format_cents(funds.shortfall_cents, currency)
 
 
-def _document(tenant_id: UUID, found: Standing) -> dict[str, Any]:
+def _document(tenant_id: UUID, name: str | None, found: Standing) -> dict[str, Any]:
     return {
         "tenant_id": tenant_id,
+        "name": name,
         "streak": found.streak,
         "balance_cents": found.balance_cents,
         "shortfall_cents": found.shortfall_cents,
