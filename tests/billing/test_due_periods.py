@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.billing.domain.due_periods import Tenure, periods_due, periods_of_month, standing
+from services.billing.domain.due_periods import (
+    LONGEST_LEAD_DAYS,
+    Tenure,
+    periods_due,
+    periods_of_month,
+    standing,
+)
 from services.billing.domain.leases import Frequency
 from services.billing.domain.periods import BillingPeriod, month, period_of
 
@@ -79,8 +85,18 @@ def test_months_by_name_bill_each_period_in_one_month_alone(
         ([], "free"),
         ([(date(2026, 12, 1), date(2026, 12, 31))], "billed"),
         ([(date(2026, 12, 31), date(2027, 1, 6))], "overlapped"),
+        ([(date(2026, 11, 25), date(2026, 12, 1))], "overlapped"),
         ([(date(2026, 11, 24), date(2026, 11, 30)), (date(2027, 1, 1), date(2027, 1, 7))], "free"),
     ],
 )
 def test_a_period_is_billed_overlapped_or_free(issued: list[tuple[date, date]], expected: str) -> None:
     assert standing(month("2026-12"), issued) == expected
+
+
+@given(FREQUENCIES, STARTS, st.integers(min_value=63, max_value=10_000))
+def test_nothing_is_billed_further_ahead_than_the_longest_lead(
+    frequency: Frequency, starts_on: date, lead_days: int
+) -> None:
+    tenure = Tenure(frequency, starts_on, None)
+
+    assert periods_due(tenure, starts_on, lead_days) == periods_due(tenure, starts_on, LONGEST_LEAD_DAYS)

@@ -197,6 +197,17 @@ def test_daily_fees_after_a_waiver_accrue_anew() -> None:
     assert total(case, "2025-03-11") == 2_000
 
 
+def test_a_waiver_of_interest_takes_away_what_had_accrued_by_its_day_and_no_more() -> None:
+    waiver = {"on": "2025-03-31", "of": "interest", "amount_cents": 10_000}
+    case = a_case(interest_apr="12", waivers=[waiver])
+
+    assert late(case, "2025-03-31").interest_cents == 0
+    assert (
+        late(case, "2025-04-30").interest_waived_cents
+        == late(a_case(interest_apr="12"), "2025-03-31").interest.cents
+    )
+
+
 def test_a_part_of_the_fees_may_be_waived() -> None:
     case = a_case(TEN_A_DAY, waivers=[{"on": "2025-03-09", "amount_cents": 1_500}])
 

@@ -112,6 +112,7 @@ def test_who_pays_by_autopay_is_not_overdue_while_the_charge_is_under_way() -> N
     assert decide(under_way, STAGES, day(-3)).say == -3
     assert decide(under_way, STAGES, day(1)) == Decision("charge_under_way", next_on=day(2))
     assert decide(an_invoice(charge_on=day(3)), STAGES, day(1)).say == 1
+    assert decide(an_invoice(charge_on=day(3)), STAGES, day(3)).say == 1
     assert decide(an_invoice(charge_on=None), STAGES, day(2)).say == 1
 
 

@@ -106,6 +106,24 @@ def test_the_order_is_that_of_the_terms_of_the_newest_invoice_issued_by_then() -
     assert paid(found) == {(1, "rent"): 80_000, (1, "fee"): 3_000, (2, "rent"): 80_000}
 
 
+def test_a_concession_beyond_the_charges_takes_off_the_fees_first_and_the_rent_last() -> None:
+    owed = [invoice(charge_cents=-10_000, fees=(fee("2026-01-07", 5_000),))]
+
+    found = replay(owed, [payment(1, "2026-01-10", 75_000)], [])
+
+    assert paid(found) == {(1, "rent"): 75_000}
+    assert standing(found).balance_cents == 0
+
+
+def test_a_fee_counts_from_the_day_of_its_invoice_at_the_earliest() -> None:
+    owed = [invoice(issued="2026-01-05", fees=(fee("2026-01-03", 5_000),))]
+
+    found = replay(owed, [payment(1, "2026-01-04", 85_000)], [])
+
+    assert paid(found) == {(1, "rent"): 80_000, (1, "fee"): 5_000}
+    assert {step.on for step in found.steps} == {date(2026, 1, 5)}
+
+
 def test_the_invoice_a_payer_names_comes_first() -> None:
     found = replay(
         [invoice(JANUARY), invoice(FEBRUARY, "2026-02-01")],

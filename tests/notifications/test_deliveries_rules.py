@@ -14,13 +14,14 @@ from services.notifications.domain.attempts import (
     after_attempt,
     pause_after,
 )
-from services.notifications.domain.contacts import Contact, is_address
+from services.notifications.domain.contacts import is_address
 from services.notifications.domain.deliveries import (
     FORWARD,
     RETRYABLE,
+    Channel,
     NotForward,
     State,
-    begin_email,
+    begin_at,
     states_before,
     step,
 )
@@ -134,19 +135,16 @@ def test_an_email_that_could_only_be_tried_again_too_late_has_expired() -> None:
 
 
 @pytest.mark.parametrize(
-    ("contact", "state", "reason"),
+    ("address", "state", "reason"),
     [
-        (None, State.AWAITING_CONTACT, None),
-        (Contact(TENANT, email="ann@example.com"), State.QUEUED, None),
-        (Contact(TENANT, email=None), State.SKIPPED, "no_address"),
-        (Contact(TENANT, email=""), State.SKIPPED, "no_address"),
-        (Contact(TENANT, email="ann at example"), State.SKIPPED, "bad_address"),
+        ("ann@example.com", State.QUEUED, None),
+        (None, State.SKIPPED, "no_address"),
+        ("", State.SKIPPED, "no_address"),
+        ("ann at example", State.SKIPPED, "bad_address"),
     ],
 )
-def test_an_email_begins_as_its_contact_allows(
-    contact: Contact | None, state: State, reason: str | None
-) -> None:
-    beginning = begin_email(contact)
+def test_an_email_begins_as_its_address_allows(address: str | None, state: State, reason: str | None) -> None:
+    beginning = begin_at(Channel.EMAIL, address)
 
     assert (beginning.state, beginning.reason) == (state, reason)
 

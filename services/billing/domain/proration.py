@@ -103,7 +103,7 @@ def round_half_up(amount: Fraction) -> int:
 
 
 def _days_of_thirty(period: BillingPeriod, piece: Piece) -> int:
-    last = _THIRTY if piece.ends_on == period.ends_on else min(piece.ends_on.day, _THIRTY)
+    last = _THIRTY if piece.ends_on == period.ends_on else piece.ends_on.day  # a 31st is always the end
     return max(last - piece.starts_on.day + 1, 0)
 
 

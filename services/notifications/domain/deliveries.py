@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from services.notifications.domain.contacts import Contact, is_address, is_phone, is_webhook
+from services.notifications.domain.contacts import is_address, is_phone, is_webhook
 
 
 class Channel(StrEnum):
@@ -143,18 +143,6 @@ SHOWN: Final = Beginning(State.DELIVERED)
 _NO_ADDRESS: Final = Beginning(State.SKIPPED, reason=NO_ADDRESS)
 _BAD_ADDRESS: Final = Beginning(State.SKIPPED, reason=BAD_ADDRESS)
 _USABLE: Final = {Channel.EMAIL: is_address, Channel.SMS: is_phone, Channel.WEBHOOK: is_webhook}
-
-
-def begin_email(contact: Contact | None) -> Beginning:
-    """An e-mail to somebody known is queued under the address of now; else it waits or is skipped."""
-    if contact is None:
-        return AWAITING
-    return begin_email_to(contact.email)
-
-
-def begin_email_to(address: str | None) -> Beginning:
-    """The same for an address, whosoever it is."""
-    return begin_at(Channel.EMAIL, address)
 
 
 def begin_at(channel: Channel, address: str | None) -> Beginning:

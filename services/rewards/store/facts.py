@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
@@ -108,12 +107,6 @@ class FactStore:
             Fee(row.account_id, row.invoice_id, row.counts_on, row.amount_cents)
             for row in await self._connection.execute(query, accounts)
         )
-
-    async def newest_invoice_on(self, account_id: UUID) -> date | None:
-        """When the account was last billed."""
-        query = sa.select(sa.func.max(invoices.c.issued_on)).where(invoices.c.account_id == account_id)
-        found: date | None = await self._connection.scalar(query)
-        return found
 
 
 def _with_tenants(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -121,14 +121,6 @@ class LedgerStore:
         """Keep that a person has taken back a rule's grant for good."""
         await self._connection.execute(insert(denials).values(**row).on_conflict_do_nothing())
 
-    async def allow(self, tenant_id: UUID, key: Key) -> bool:
-        """Forget that a person has taken something back; False where nobody had."""
-        rule, period = key
-        statement = sa.delete(denials).where(
-            denials.c.tenant_id == tenant_id, denials.c.rule == rule, denials.c.period == period
-        )
-        return (await self._connection.execute(statement)).rowcount > 0
-
     async def entries_of(self, tenant_id: UUID, period: str | None = None) -> list[dict[str, Any]]:
         """A tenant's ledger, or what of it is of a month, in order."""
         query = sa.select(entries).where(entries.c.tenant_id == tenant_id)
