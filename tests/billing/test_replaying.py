@@ -115,6 +115,12 @@ def test_a_concession_beyond_the_charges_takes_off_the_fees_first_and_the_rent_l
     assert standing(found).balance_cents == 0
 
 
+def test_an_invoice_of_less_than_nothing_leaves_nothing_to_pay() -> None:
+    found = replay([invoice(rent=0, charge_cents=-5_000)], [], [])
+
+    assert (standing(found).total_cents, standing(found).balance_cents) == (-5_000, 0)
+
+
 def test_a_fee_counts_from_the_day_of_its_invoice_at_the_earliest() -> None:
     owed = [invoice(issued="2026-01-05", fees=(fee("2026-01-03", 5_000),))]
 

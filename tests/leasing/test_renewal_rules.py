@@ -69,6 +69,20 @@ def test_a_renewal_follows_the_agreed_end_on_the_same_account() -> None:
     assert new.account == third.account == old.account == old.id
 
 
+def test_a_renewal_inside_a_free_month_keeps_the_rest_of_it_free() -> None:
+    old = a_lease(rolls_over=True, free_periods=("2027-02",))
+
+    assert renewal_of(old, starts_on=date(2027, 2, 15)).free_periods == ("2027-02",)
+
+
+def test_a_rent_change_on_the_first_day_of_a_renewal_is_its_rent() -> None:
+    change = RentChange(effective_on=date(2027, 2, 1), rent_cents=130_000)
+
+    new = renewal_of(a_lease(rolls_over=True, rent_changes=(change,)), starts_on=change.effective_on)
+
+    assert (new.rent_cents, new.rent_changes) == (130_000, ())
+
+
 def test_what_is_not_agreed_anew_goes_on_as_it_was() -> None:
     old = a_lease(
         rolls_over=True,

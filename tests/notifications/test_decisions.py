@@ -181,9 +181,12 @@ def test_email_has_no_quiet_hours_unless_somebody_set_some() -> None:
 def test_what_would_be_useless_in_the_morning_goes_out_only_if_it_is_a_warning(
     criticality: Criticality, state: State, reason: str | None
 ) -> None:
-    telling = replace(STORM, criticality=criticality, expires_at=NIGHT + timedelta(hours=2))
+    opens = decide(REMINDER, ANN, Channel.SMS, NIGHT, [NEW_YORK]).not_before
+    assert opens is not None
+    for useless_at in (NIGHT + timedelta(hours=2), opens):
+        telling = replace(STORM, criticality=criticality, expires_at=useless_at)
 
-    assert decided(telling, ANN, Channel.SMS, NIGHT) == (state, reason)
+        assert decided(telling, ANN, Channel.SMS, NIGHT) == (state, reason)
 
 
 @pytest.mark.parametrize(

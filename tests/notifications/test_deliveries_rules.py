@@ -1,6 +1,6 @@
 """The pure rules: states only go forward, attempts lead where they should, addresses and groups."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -32,6 +32,7 @@ from services.notifications.domain.notices import (
     dedup_key,
     property_of_group,
 )
+from services.notifications.domain.truth import untrue
 
 AT = datetime(2026, 9, 1, 6, 0, tzinfo=UTC)
 TENANT = UUID(int=1)
@@ -113,6 +114,34 @@ def test_a_server_that_is_down_burns_no_attempt() -> None:
     following = after_attempt(outcome, attempts=1, at=AT, expires_at=AT + LIFETIME, doubt=Doubt.HOLD)
 
     assert (following.burnt, following.next_attempt_at) == (False, AT)
+
+
+@pytest.mark.parametrize(("attempts", "state"), [(2, State.RETRY_WAIT), (3, State.FAILED_PERMANENT)])
+def test_what_is_worth_three_tries_is_tried_three_times(attempts: int, state: State) -> None:
+    outcome = Outcome(Result.POSTPONED, "handset_unreachable", tries=3)
+
+    following = after_attempt(outcome, attempts=attempts, at=AT, expires_at=AT + LIFETIME, doubt=Doubt.HOLD)
+
+    assert following.state is state
+
+
+@pytest.mark.parametrize(
+    ("stage", "days", "reason"),
+    [
+        (0, 0, None),
+        (0, 1, "stage_passed"),
+        (-3, 0, None),
+        (-3, 1, "stage_passed"),
+        (1, 40, None),
+    ],
+)
+def test_a_reminder_from_before_the_due_date_is_not_true_after_it(
+    stage: int, days: int, reason: str | None
+) -> None:
+    due_on = date(2026, 9, 1)
+    item = {"invoice_id": "1", "stage": stage, "due_on": due_on.isoformat(), "balance_cents": 1}
+
+    assert untrue("reminder", {"items": [item]}, {}, due_on + timedelta(days=days)) == reason
 
 
 def test_pauses_grow_and_the_last_one_repeats() -> None:

@@ -120,6 +120,14 @@ def test_between_the_two_values_nothing_changes() -> None:
     assert len([item for item in watch.incidents.values() if item.is_open]) == 1
 
 
+@pytest.mark.parametrize("line", DEFAULTS)
+def test_the_values_of_a_line_belong_to_it(line: Threshold) -> None:
+    assert line.is_breached_by(line.raise_at)
+    assert line.is_cleared_by(line.clear_at)
+    assert not line.is_cleared_by(line.raise_at)
+    assert not line.is_breached_by(line.clear_at)
+
+
 def test_an_alert_lasts_two_hours_however_soon_it_cools_down() -> None:
     watch = Watch()
     watch.feels(106, at=quarter(0))
