@@ -4,6 +4,7 @@ The occurrence's id is derived from what it stands for and is the id of its trig
 trigger that is sent twice is one message to every consumer.
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -85,6 +86,16 @@ async def announce(tx: Tx, occurrence: Occurrence) -> bool:
     return True
 
 
+async def keep_waiting(tx: Tx, items: Iterable[Occurrence]) -> None:
+    """Keep runs that are announced when others have ended."""
+    waiting = [
+        replace(item, state="queued", announced_at=None, start_by=None, deadline_at=None) for item in items
+    ]
+    await OccurrenceStore(tx.connection).add_unannounced(
+        [(item, local_text(item.scheduled_for, item.zone)) for item in waiting]
+    )
+
+
 async def announce_queued(tx: Tx, schedule: Schedule, occurrence: Occurrence) -> None:
     """Announce a run that has waited for the end of another one."""
     await DueStore(tx.connection).start_queued(
@@ -110,9 +121,7 @@ async def carry_out(
     for item in decision.announce:
         await announce(tx, due_occurrence(schedule, item, at=tx.at))
     if decision.queue is not None:
-        waiting = due_occurrence(schedule, decision.queue, at=tx.at)
-        waiting = replace(waiting, state="queued", announced_at=None, start_by=None, deadline_at=None)
-        await store.add_occurrence(waiting, scheduled_local=local_text(waiting.scheduled_for, waiting.zone))
+        await keep_waiting(tx, [due_occurrence(schedule, decision.queue, at=tx.at)])
 
 
 def _unannounced(schedule: Schedule, item: LeftOut, *, at: datetime, because: Reason | None) -> Occurrence:

@@ -7,13 +7,14 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scheduler.announcing import announce, due_occurrence, occurrence_id
+from services.scheduler.announcing import announce, due_occurrence, keep_waiting, occurrence_id
 from services.scheduler.definitions import InvalidSchedule
+from services.scheduler.domain.backfills import Backfill
 from services.scheduler.domain.catch_up import Announced, next_after
 from services.scheduler.domain.occurrences import Occurrence, State
 from services.scheduler.domain.schedules import Schedule
 from services.scheduler.following import parts_of
-from services.scheduler.store import HistoryStore
+from services.scheduler.store import BackfillStore, HistoryStore
 from services.scheduler.timetables import timetable_of
 from shared.identity import new_id
 from shared.messaging.transaction import Tx
@@ -72,16 +73,34 @@ def _instants(part: Schedule, after: datetime, until: datetime, *, most: int) ->
     return found
 
 
-async def backfill(tx: Tx, schedule: Schedule, gaps: list[Gap], *, by: str | None) -> UUID:
+async def backfill(
+    tx: Tx, schedule: Schedule, gaps: list[Gap], *, by: str | None, max_in_flight: int = 1
+) -> Backfill:
     """Announce these instants, oldest first, under one backfill id; the next run stays where it is.
+
+    No more than `max_in_flight` are under way at a time: the others wait, and the due loop announces each
+    when one before it has an outcome or is given up. What waits stands in the history, outlives every
+    process, and goes on while the schedule is paused, as a run by hand does.
 
     Lock the schedule before `gaps` are read, so that two backfills of one range do not both find them.
     """
-    backfill_id = new_id()
+    asked = Backfill(new_id(), schedule.id, schedule.key, max_in_flight, by, tx.at)
+    await BackfillStore(tx.connection).add(asked)
     parts = {part.time_zone: part for part in await parts_of(tx.connection, schedule)}
-    for gap in sorted(gaps, key=lambda item: (item.scheduled_for, item.zone)):
-        await announce(tx, _occurrence(parts[gap.zone], gap, backfill_id, by=by, at=tx.at))
-    return backfill_id
+    ordered = sorted(gaps, key=lambda item: (item.scheduled_for, item.zone))
+    runs = [_occurrence(parts[gap.zone], gap, asked.id, by=by, at=tx.at) for gap in ordered]
+    for run in runs[:max_in_flight]:
+        await announce(tx, run)
+    await keep_waiting(tx, runs[max_in_flight:])
+    return asked
+
+
+async def cancel(tx: Tx, asked: Backfill, *, by: str | None) -> int:
+    """Announce no more of a backfill; what is under way goes on. Says how many runs will not come.
+
+    Lock its schedule before, so that no replica announces one of them meanwhile.
+    """
+    return await BackfillStore(tx.connection).cancel(asked.id, by=by, now=tx.at)
 
 
 def _occurrence(part: Schedule, gap: Gap, backfill_id: UUID, *, by: str | None, at: datetime) -> Occurrence:

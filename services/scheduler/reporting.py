@@ -54,6 +54,8 @@ def outcome_words(occurrence: Occurrence | None) -> str:
 
 def _open_words(occurrence: Occurrence) -> str:
     """What an occurrence that has no outcome is waiting for."""
+    if occurrence.state == "queued" and occurrence.origin == "backfill":
+        return "waiting for its turn in the backfill"
     if occurrence.state == "queued":
         return "waiting for the run before it"
     if occurrence.undelivered is not None:

@@ -178,3 +178,17 @@ backlogs: Final = sa.Table(
     sa.Column("deaf_since", sa.DateTime(timezone=True)),
 )
 """What waits in the queues of the services, as the watchdog saw it last."""
+
+backfills: Final = sa.Table(
+    "backfills",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("schedule_id", sa.Uuid, sa.ForeignKey("schedules.id", ondelete="SET NULL")),
+    sa.Column("schedule_key", sa.Text, nullable=False),
+    sa.Column("max_in_flight", sa.Integer, nullable=False),
+    sa.Column("requested_by", sa.Text),
+    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("cancelled_at", sa.DateTime(timezone=True)),
+    sa.Column("cancelled_by", sa.Text),
+)
+"""Ranges that somebody has filled; the id is the `seq` of their occurrences."""

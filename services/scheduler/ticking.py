@@ -15,7 +15,7 @@ from services.scheduler.domain.decisions import Decision, decide
 from services.scheduler.domain.schedules import Schedule, retry_delay
 from services.scheduler.following import align, parts_of, put_together
 from services.scheduler.schema import WAKE_CHANNEL
-from services.scheduler.store import DueStore, ScheduleStore, StartStore
+from services.scheduler.store import BackfillStore, DueStore, ScheduleStore, StartStore
 from services.scheduler.timetables import runs_next_at, timetable_of
 from shared.identity import new_id
 from shared.messaging.errors import ErrorKind, classify, describe
@@ -37,7 +37,7 @@ async def fire_next(tx: Tx) -> Schedule | None:
 
 
 async def release_next(tx: Tx) -> Schedule | None:
-    """Announce a run that waited for another one to end, where that has ended."""
+    """Announce runs that waited for others to end, where those have ended; also of a backfill."""
     return await _alone(tx, await DueStore(tx.connection).lock_next_freed(tx.at), _release)
 
 
@@ -140,6 +140,8 @@ async def _release(tx: Tx, schedule: Schedule) -> None:
         zone = waiting.zone if schedule.follows_properties else None
         if not (await store.slot(schedule.id, tx.at, zone=zone)).is_open:
             await announce_queued(tx, schedule, waiting)
+    for waiting in await BackfillStore(tx.connection).next_runs(schedule.id, tx.at):
+        await announce_queued(tx, schedule, waiting)
 
 
 async def _resume(tx: Tx, schedule: Schedule) -> None:

@@ -199,7 +199,17 @@ async def test_a_backfill_is_shown_then_confirmed_then_done(
     clock.advance(hours=-3)
     await scheduler.add("rent", cron="0 * * * *")
     since = (now - timedelta(hours=3)).isoformat()
-    words = ("scheduler", "backfill", "rent", "--from", since, "--to", now.isoformat())
+    words = (
+        "scheduler",
+        "backfill",
+        "rent",
+        "--from",
+        since,
+        "--to",
+        now.isoformat(),
+        "--max-in-flight",
+        "3",
+    )
 
     shown, _err = await shell.run(*words, "--dry-run")
     await shell.run(*words, exit_code=2)  # nobody there to say yes

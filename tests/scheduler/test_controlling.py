@@ -212,7 +212,7 @@ async def a_gap(scheduler: Scheduler, clock: SetClock) -> None:
 async def fill(tx: Tx, schedule: Schedule) -> int:
     gaps = await instants_between(tx.connection, schedule, START, START + timedelta(hours=4))
     missing = [gap for gap in gaps if gap.missing]
-    await backfill(tx, schedule, missing, by="ana")
+    await backfill(tx, schedule, missing, by="ana", max_in_flight=1_000)
     return len(missing)
 
 

@@ -1,5 +1,6 @@
 """All SQL of the scheduler; a file per subject. `now` is always an argument: nothing here reads a clock."""
 
+from services.scheduler.store.backfills import BackfillStore
 from services.scheduler.store.due import DueStore
 from services.scheduler.store.history import HistoryStore
 from services.scheduler.store.occurrences import OccurrenceStore
@@ -10,6 +11,7 @@ from services.scheduler.store.story import trace
 from services.scheduler.store.zones import ZoneStore
 
 __all__ = [
+    "BackfillStore",
     "DueStore",
     "HistoryStore",
     "OccurrenceStore",

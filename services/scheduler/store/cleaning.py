@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.domain.occurrences import UNNAMED
-from services.scheduler.schema import alerts, forgotten, occurrences
+from services.scheduler.schema import alerts, backfills, forgotten, occurrences
 from shared.cleaning import HORIZON
 from shared.sweeping import Sweep, key_of
 
@@ -30,6 +30,11 @@ _NEWEST_SUCCESS: Final = sa.and_(occurrences.c.state.in_(_SUCCESS), ~_has_later(
 # Whoever asks again under a key of their own gets what they asked for the first time, however late.
 _ASKED_UNDER_A_KEY: Final = sa.and_(
     occurrences.c.origin == "manual", ~occurrences.c.seq.startswith(UNNAMED, autoescape=True)
+)
+
+
+_HAS_RUNS: Final = sa.exists().where(
+    occurrences.c.origin == "backfill", occurrences.c.seq == sa.cast(backfills.c.id, sa.Text)
 )
 
 
@@ -72,6 +77,12 @@ SWEEPS: Final = (
         failure=occurrences.c.state.in_(["failed", "partial", "timed_out", "missed"]),
         floor=HORIZON,
         remove=_forget,
+    ),
+    Sweep(
+        kind="backfills",
+        table=backfills,
+        old=lambda before: backfills.c.created_at < before,
+        needed=lambda _before: _HAS_RUNS,
     ),
     Sweep(
         kind="alerts",

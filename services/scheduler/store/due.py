@@ -4,7 +4,7 @@ Each look locks one schedule, and passes over those that another replica has in 
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ from services.scheduler.domain.decisions import Slot
 from services.scheduler.domain.occurrences import Occurrence
 from services.scheduler.domain.schedules import PROPERTY_ZONE, Schedule
 from services.scheduler.schema import occurrences, schedules
+from services.scheduler.store.backfills import turn_has_come
 from services.scheduler.store.occurrences import with_reports
 from services.scheduler.store.schedules import schedule_of
 from services.scheduler.store.starts import NOT_BEGUN
@@ -34,8 +35,13 @@ _NEXT_DUE = (
 )
 
 
+_OWN: Final = occurrences.c.origin != "backfill"
+"""A backfill goes beside the schedule's own runs: none of them is left out, or waits, because of it."""
+
+
 def _under_way(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
     return (
+        _OWN,
         occurrences.c.state == "waiting",
         ~occurrences.c.dry_run,
         sa.or_(occurrences.c.deadline_at.is_(None), occurrences.c.deadline_at > now),
@@ -59,8 +65,9 @@ class DueStore:
         )
 
     async def lock_next_freed(self, now: datetime) -> Schedule | None:
-        """A schedule with a run that waits, and none any more that it waits for."""
+        """A schedule with a run that waits, also of a backfill, and nothing any more that it waits for."""
         queued = occurrences.alias("queued")
+        is_own = sa.and_(queued.c.state == "queued", queued.c.origin != "backfill")
         apart = sa.and_(
             schedules.c.spec["timezone"].astext == PROPERTY_ZONE, occurrences.c.zone != queued.c.zone
         )
@@ -70,11 +77,11 @@ class DueStore:
         )
         waits = (
             sa.select(queued.c.id)
-            .where(queued.c.schedule_id == schedules.c.id, queued.c.state == "queued", ~is_held)
+            .where(queued.c.schedule_id == schedules.c.id, is_own, ~is_held)
             .correlate(schedules)
             .exists()
         )
-        return await self._lock_one(sa.select(schedules).where(waits), now)
+        return await self._lock_one(sa.select(schedules).where(sa.or_(waits, turn_has_come(now))), now)
 
     async def lock_next_astray(self, now: datetime) -> Schedule | None:
         """A schedule that follows the properties and is not in just the zones that they are in."""
@@ -100,13 +107,13 @@ class DueStore:
         if zone is not None:
             mine = mine.where(occurrences.c.zone == zone)
         is_open = mine.where(*_under_way(now)).exists()
-        has_queued = mine.where(occurrences.c.state == "queued").exists()
+        has_queued = mine.where(occurrences.c.state == "queued", _OWN).exists()
         return Slot(*(await self._connection.execute(sa.select(is_open, has_queued))).one())
 
     async def queued(self, schedule_id: UUID) -> list[Occurrence]:
-        """The runs of a schedule that wait for the end of another one, at most one in each zone."""
+        """The schedule's own runs that wait for the end of another one, at most one in each zone."""
         query = sa.select(occurrences).where(
-            occurrences.c.schedule_id == schedule_id, occurrences.c.state == "queued"
+            occurrences.c.schedule_id == schedule_id, occurrences.c.state == "queued", _OWN
         )
         return await with_reports(self._connection, (await self._connection.execute(query)).all())
 
@@ -122,7 +129,7 @@ class DueStore:
     async def drop_queued(
         self, schedule_id: UUID, *, reason: str, now: datetime, zone: str | None = None
     ) -> None:
-        """What waits of a schedule, anywhere or in one zone, will not run."""
+        """What waits of a schedule, also of its backfills, anywhere or in one zone, will not run."""
         statement = sa.update(occurrences).where(
             occurrences.c.schedule_id == schedule_id, occurrences.c.state == "queued"
         )

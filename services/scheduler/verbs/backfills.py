@@ -1,20 +1,25 @@
 """`propman scheduler backfill`: run what a schedule has not run, after a look at what that is."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
 
 import typer
 
-from services.scheduler.backfilling import Gap, instants_between
+from services.scheduler.backfilling import MOST, Gap, instants_between
 from services.scheduler.backfilling import backfill as fill
+from services.scheduler.backfilling import cancel as stop
 from services.scheduler.definitions import InvalidSchedule
 from services.scheduler.reporting import local_time
-from services.scheduler.verbs.opening import KeyArgument, changing, the_schedule
+from services.scheduler.store import BackfillStore
+from services.scheduler.verbs.opening import KeyArgument, changing, looking, the_schedule
 from shared.cli import (
     App,
     ByOption,
     DryRunOption,
+    IdArgument,
     JsonOption,
+    LimitOption,
     UsageProblem,
     YesOption,
     confirm,
@@ -27,12 +32,19 @@ from shared.cli import (
     success,
 )
 
+COLUMNS = [
+    *("backfill", "schedule", "since", "by", "state", "at a time"),
+    *("waiting", "under way", "succeeded", "failed", "left out"),
+]
 _INSTANT = {"parser": parse_instant, "metavar": "INSTANT"}
 
 
 def add_to(app: App) -> None:
-    """Give the scheduler's app its command."""
+    """Give the scheduler's app its commands."""
     app.command()(backfill)
+    group = app.group("backfills", "Ranges that are being filled: how far each has come, and no further.")
+    group.command("list")(list_backfills)
+    group.command()(cancel)
 
 
 async def backfill(
@@ -41,6 +53,10 @@ async def backfill(
     after: Annotated[datetime, typer.Option("--from", help="Strictly after this moment.", **_INSTANT)],
     until: Annotated[datetime, typer.Option("--to", help="Up to this moment, included.", **_INSTANT)],
     everything: Annotated[bool, typer.Option("--all", help="Also what succeeded or is under way.")] = False,
+    max_in_flight: Annotated[
+        int,
+        typer.Option("--max-in-flight", min=1, max=MOST, help="So many runs are under way at a time."),
+    ] = 1,
     by: ByOption = None,
     dry_run: DryRunOption = False,
     yes: YesOption = False,
@@ -48,7 +64,8 @@ async def backfill(
 ) -> None:
     """Announce the instants of a range that no run has succeeded for, oldest first, under one backfill id.
 
-    They are announced at once and may overlap: each consumer takes them one after the other from its queue.
+    One is announced when the one before it has an outcome or is given up; --max-in-flight lets several go
+    at once. The schedule's own runs go on beside it. `propman scheduler backfills list` shows how far it is.
 
     \b
     Examples:
@@ -65,17 +82,78 @@ async def backfill(
         chosen = [gap for gap in gaps if everything or gap.missing]
         if not json_wanted():
             _show(gaps, chosen)
-        identity = None
+        asked = None
         if chosen and not dry_run and confirm(f"Announce {len(chosen)} runs of {key}?", yes=yes):
-            identity = await fill(tx, schedule, chosen, by=signed(by))
+            asked = await fill(tx, schedule, chosen, by=signed(by), max_in_flight=max_in_flight)
     if as_json:
         print_json(
-            {"backfill_id": identity, "instants": gaps, "chosen": [gap.scheduled_for for gap in chosen]}
+            {
+                "backfill_id": asked and asked.id,
+                "max_in_flight": max_in_flight,
+                "instants": gaps,
+                "chosen": [gap.scheduled_for for gap in chosen],
+            }
         )
-    elif identity is None:
+    elif asked is None:
         say("Nothing was announced.")
     else:
-        success(f"{len(chosen)} runs of {key} are announced; backfill {identity}.")
+        waiting = max(len(chosen) - max_in_flight, 0)
+        rest = f", {waiting} wait for their turn" if waiting else ""
+        success(f"{len(chosen) - waiting} runs of {key} are announced{rest}; backfill {asked.id}.")
+
+
+async def list_backfills(limit: LimitOption = 20, as_json: JsonOption = False) -> None:
+    """List backfills, newest first, with how many runs of each wait, are under way and are over.
+
+    \b
+    Example:
+      propman scheduler backfills list
+    """
+    async with looking() as (store, _now):
+        found = await BackfillStore(store.connection).newest(limit)
+    if as_json:
+        print_json(
+            [asdict(one) | asdict(far) | {"total": far.total, "state": far.state(one)} for one, far in found]
+        )
+        return
+    rows = [
+        [
+            one.id,
+            one.schedule_key,
+            local_time(one.created_at, "UTC"),
+            one.requested_by,
+            far.state(one),
+            one.max_in_flight,
+            far.queued,
+            far.under_way,
+            far.succeeded,
+            far.failed,
+            far.left_out,
+        ]
+        for one, far in found
+    ]
+    print_table(COLUMNS, rows, empty="Nothing was ever backfilled.")
+
+
+async def cancel(identity: IdArgument, by: ByOption = None) -> None:
+    """Announce no more runs of a backfill; those that are under way go on.
+
+    \b
+    Example:
+      propman scheduler backfills cancel 0198c1d2-7e1a-7c3f-9b2e-3d4c5b6a7f80
+    """
+    async with changing("cancel_backfill") as (store, tx):
+        asked = await BackfillStore(tx.connection).find(identity)
+        if asked is None:
+            raise UsageProblem(
+                f"There is no backfill {identity}.", remedy="See `propman scheduler backfills list`."
+            )
+        await store.schedule(asked.schedule_key, lock=True)
+        dropped = await stop(tx, asked, by=signed(by))
+    if dropped:
+        success(f"{dropped} runs of {asked.schedule_key} will not come.")
+    else:
+        say("Nothing of it was waiting any more.")
 
 
 def _so_far(gap: Gap) -> str:
