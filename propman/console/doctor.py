@@ -21,7 +21,16 @@ from propman.console.management import management
 from propman.console.observing import observe
 from propman.databases import transactions_of
 from propman.settings import SystemSettings
-from shared.cli import CommandError, JsonOption, command_app, print_json, print_table, success
+from shared.cli import (
+    CommandError,
+    JsonOption,
+    command_app,
+    counted,
+    print_json,
+    print_table,
+    success,
+    warning,
+)
 from shared.cli.failures import explain
 from shared.clock import SystemClock
 from shared.contracts.base import message_types
@@ -38,6 +47,9 @@ SKEW_SECONDS: Final = 2.0
 OF_NOBODY: Final = (
     "Delete these queues on the broker; they are of an old version, or of a `seed-dev-data` that was cut off."
 )
+
+NOW: Final = "now"
+"""The check that looks at everything at once, as `propman info` does."""
 
 OLD_DAYS: Final = 400
 """Time zone rules older than this have missed at least one round of changes (IANA, several a year)."""
@@ -57,23 +69,40 @@ class Finding:
 async def doctor(as_json: JsonOption = False) -> None:
     r"""Check settings, databases, migrations, clocks, time zone rules, broker, queues and what waits.
 
-    Exit 1 where something needs a person.
+    Exit 1 where something is broken, be it a server that does not answer. A warning alone is 0: it deserves a
+    look, and everything works.
 
     \b
     Examples:
       propman doctor
       propman doctor --json
     """
-    findings = [found for check in CHECKS for found in await _guarded(check)]
+    findings = once([found for check in CHECKS for found in await _guarded(check)])
     if as_json:
         print_json(findings)
     else:
         rows = [[item.level, item.check, item.found, item.remedy] for item in findings]
         print_table(["", "check", "found", "what to do"], rows)
+    conclude(findings)
+
+
+def once(findings: Sequence[Finding]) -> list[Finding]:
+    """Each failure once: what a check of its own has said is left out of what is seen at a glance."""
+    said = [item.found.rstrip(".") for item in findings if item.level == "error" and item.check != NOW]
+    return [item for item in findings if item.check != NOW or not any(words in item.found for words in said)]
+
+
+def conclude(findings: Sequence[Finding]) -> None:
+    """Say how it stands; raises `CommandError` where something is broken."""
     errors = sum(item.level == "error" for item in findings)
+    warnings = sum(item.level == "warning" for item in findings)
+    beside = f"; beside, {counted(warnings, 'warning')}" if warnings else ""
     if errors:
-        raise CommandError(f"{errors} findings need you.")
-    success("Nothing needs you.")
+        raise CommandError(f"{counted(errors, 'finding')} {'needs' if errors == 1 else 'need'} you{beside}.")
+    if warnings:
+        warning(f"{counted(warnings, 'warning')}; nothing is broken.")
+    else:
+        success("Nothing needs you.")
 
 
 Check = Callable[[], Awaitable[list[Finding]]]
@@ -215,8 +244,8 @@ async def _bindings() -> list[Finding]:
 
 async def _waiting() -> list[Finding]:
     seen = await observe()
-    return [Finding("now", "error", words, _remedy(words)) for words in seen.problems] or [
-        Finding("now", "ok", "nothing waits too long, nothing is dead")
+    return [Finding(NOW, "error", words, _remedy(words)) for words in seen.problems] or [
+        Finding(NOW, "ok", "nothing waits too long, nothing is dead")
     ]
 
 

@@ -95,3 +95,14 @@ def words(parts: Sequence[str], width: int, gap: str = "  ") -> str:
             break
         shown = longer
     return shown
+
+
+def filled(parts: Sequence[str], width: int, gap: str = "  ") -> list[str]:
+    """All of these, in this order, on as many lines as they need; none is broken over two."""
+    lines: list[str] = []
+    for part in parts:
+        if lines and len(lines[-1]) + len(gap) + len(part) <= width:
+            lines[-1] += f"{gap}{part}"
+        else:
+            lines.append(part)
+    return lines

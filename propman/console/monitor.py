@@ -19,10 +19,8 @@ from typing import Annotated, Any, Final
 import typer
 
 from propman.console import showing
-from propman.console.fitting import Fitted, fit, share, words
-from propman.console.info import state_of
+from propman.console.fitting import Fitted, filled, fit, share, words
 from propman.console.observing import Panel, Snapshot, observe
-from shared import heartbeats
 from shared.cli import JsonOption, command_app, print_json
 from shared.clock import SystemClock
 
@@ -43,8 +41,13 @@ LONG_HELP: Final = (
     "?                this help",
     "q or Ctrl+C      quit",
     "",
-    "Marks of a schedule's last runs: # succeeded  ! partly failed  x failed  . missed  ? waiting",
+    "Marks of a schedule's last runs:",
 )
+MARKS: Final = (
+    *("# succeeded", "+ succeeded late", "! partly failed", "x failed", "t timed out"),
+    *(". missed", "- skipped", "~ waits for the run before it", "? waits for an outcome"),
+)
+"""As the scheduler writes them; a line ends between two of them, never inside one."""
 
 
 @dataclass(slots=True)
@@ -121,18 +124,22 @@ async def monitor(
 ) -> None:
     r"""Watch services, queues and schedules; keys: tab, 1-5, space, +/-, a, ?, q.
 
+    Once, exit 3 where nothing could be looked at.
+
     \b
     Examples:
       propman monitor
       propman monitor --once
     """
-    if as_json:
-        print_json(await observe())
-    elif once or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        size = _size()
-        typer.echo(draw(await observe(), View(), SystemClock().now(), size.columns, 10_000))
-    else:
+    if sys.stdin.isatty() and sys.stdout.isatty() and not (once or as_json):
         await _live()
+        return
+    seen = await observe()
+    if as_json:
+        print_json(seen)
+    else:
+        typer.echo(draw(seen, View(), SystemClock().now(), _size().columns, 10_000))
+    seen.refuse_blindness()
 
 
 async def _live() -> None:
@@ -160,6 +167,7 @@ def draw(seen: Snapshot, view: View, now: datetime, width: int, height: int) -> 
     screen = Screen(width, height, [_head(seen, view, now, width)])
     if view.help:
         screen.lines += [line for text in LONG_HELP for line in wrap(text, width) or [""]]
+        screen.lines += filled(MARKS, width)
         return screen.text()
     if view.width != width:
         view.width, view.widths = width, {}
@@ -200,14 +208,10 @@ Table = tuple[Sequence[str], list[list[str]], Panel]
 def _tables(seen: Snapshot, view: View, now: datetime) -> list[Table]:
     busy = [row for row in seen.queues.rows if view.all_queues or _is_busy(row)]
     queues = [showing.queue_cells(row) for row in sorted(busy, key=_fullest)]
-    alive = [row for row in seen.instances.rows if row["state"] != "stopped"]
+    everything = {row["service"] for row in seen.services.rows}
     processes = [
-        showing.instance_cells(
-            row,
-            state=state_of(row, alive=heartbeats.is_alive(row, seen.instances.at)),
-            up=(now - row["started_at"]).total_seconds(),
-        )
-        for row in alive
+        showing.process_cells(row, everything, up=(now - row["started_at"]).total_seconds())
+        for row in seen.processes.rows
     ]
     # What is wrong with one comes before what runs soon.
     schedules = sorted(seen.schedules.rows, key=lambda row: (row.get("flag") is None, row["key"]))
@@ -221,7 +225,7 @@ def _tables(seen: Snapshot, view: View, now: datetime) -> list[Table]:
             [showing.narrow_schedule_cells(row, now) for row in schedules],
             seen.schedules,
         ),
-        (showing.INSTANCE_COLUMNS, processes, seen.instances),
+        (showing.PROCESS_COLUMNS, processes, seen.processes),
         (["problems"], [[problem] for problem in seen.problems] or [["none"]], seen.services),
     ]
 

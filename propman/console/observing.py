@@ -4,9 +4,9 @@ A server that is down makes its own panel empty, and no other.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import httpx
@@ -16,9 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from propman.broker import queue_depths
 from propman.catalog import all_subscriptions, app_module, service_names
 from propman.console.management import management
+from propman.console.problems import problems_of
+from propman.console.processes import processes_of, sharing
 from propman.databases import transactions_of
 from propman.settings import SystemSettings
 from shared import heartbeats
+from shared.cli import Unreachable
 from shared.cli.failures import explain
 from shared.clock import Clock, SystemClock
 from shared.messaging.naming import dead_queue_for
@@ -48,17 +51,33 @@ class Snapshot:
     """Everything an operator looks at."""
 
     services: Panel
+    processes: Panel
     instances: Panel
+    """The same processes once for each service they host, as these say it."""
     queues: Panel
     schedules: Panel
     servers: Panel
     alerts: Panel
     problems: list[str] = field(default_factory=list)
 
+    @property
+    def is_blind(self) -> bool:
+        """Whether nothing at all could be looked at."""
+        return bool(self.queues.error) and all(row["error"] for row in self.services.rows)
+
+    def refuse_blindness(self) -> None:
+        """Raise `Unreachable` where there was nothing to show: that is no state of the system."""
+        if self.is_blind:
+            raise Unreachable("Nothing could be looked at.", remedy="`propman doctor` says what to do.")
+
 
 async def observe(clock: Clock | None = None) -> Snapshot:
-    """Look at all services, the broker and the schedules, all at once."""
+    """Look at all services, the broker and the schedules, all at once.
+
+    Raises what a wrong setting raises, where it is one that all of them need.
+    """
     clock = clock or SystemClock()
+    SystemSettings()
     services, panels = await asyncio.gather(
         asyncio.gather(*(_service(clock, name) for name in service_names())),
         asyncio.gather(*(_panel(clock, look) for look in (_queues, _schedules, _nodes, _alerts))),
@@ -66,9 +85,12 @@ async def observe(clock: Clock | None = None) -> Snapshot:
     queues, schedules, nodes, alerts = panels
     # Each is judged by the moment it was looked at: a slow broker makes no process silent.
     now = min((look["at"] for look in services), default=clock.now())
+    instances = [row for look in services for row in look["instances"]]
+    processes = processes_of(instances, now)
     found = Snapshot(
-        services=Panel([_summary(look, look["at"]) for look in services], now),
-        instances=Panel([row for look in services for row in look["instances"]], now),
+        services=Panel([_summary(look, look["at"], processes) for look in services], now),
+        processes=Panel(processes, now),
+        instances=Panel(instances, now),
         queues=queues,
         schedules=schedules,
         alerts=alerts,
@@ -145,7 +167,7 @@ async def _look(connection: AsyncConnection, name: str) -> dict[str, Any]:
     }
 
 
-def _summary(look: dict[str, Any], now: datetime) -> dict[str, Any]:
+def _summary(look: dict[str, Any], now: datetime, processes: Rows) -> dict[str, Any]:
     if look["error"]:
         return {"service": look["service"], "state": "UNKNOWN", "error": look["error"]}
     alive = [row for row in look["instances"] if heartbeats.is_alive(row, now)]
@@ -164,6 +186,7 @@ def _summary(look: dict[str, Any], now: datetime) -> dict[str, Any]:
         "dead_letters": look["dead_letters"],
         "rss_bytes": sum(row["rss_bytes"] for row in alive),
         "cpu_percent": round(sum(row["cpu_percent"] for row in alive), 1),
+        "shared_with": sharing(processes, look["service"]),
         "versions": sorted({row["version"] for row in alive}),
         "up_seconds": min(((now - row["started_at"]).total_seconds() for row in alive), default=None),
         "error": None,
@@ -260,51 +283,3 @@ async def _nodes() -> Rows:
         }
         for row in found
     ]
-
-
-LATE_OUTBOX: Final = timedelta(seconds=60)
-
-
-def problems_of(seen: Snapshot) -> list[str]:
-    """What is not as it should be, a sentence each; nothing on a good day."""
-    found = [f"{row['service']}: {row['error']}" for row in seen.services.rows if row["error"]]
-    for row in seen.services.rows:
-        found += [] if row["error"] else _service_problems(row)
-    for panel, name in ((seen.queues, "the broker"), (seen.schedules, "the schedules")):
-        found += [f"{name}: {panel.error}"] if panel.error else []
-    found += [
-        f"queue {row['queue']} has nobody who takes from it" for row in seen.queues.rows if _is_deaf(row)
-    ]
-    found += [f"{row['about']} {row['detail']}{_taken_on(row)}" for row in seen.alerts.rows]
-    # What the watchdog says already is not said twice.
-    said = {row["about"] for row in seen.alerts.rows}
-    flagged = (row for row in seen.schedules.rows if row.get("flag") and row["key"] not in said)
-    found += [f"schedule {row['key']}: {row['flag']}" for row in flagged]
-    found += [f"{row['server']}: {row['alarm']} alarm" for row in seen.servers.rows if row["alarm"]]
-    return found
-
-
-def _taken_on(row: dict[str, Any]) -> str:
-    return f" ({row['acknowledged_by']} sees to it)" if row["state"] == "acknowledged" else ""
-
-
-def _is_deaf(row: dict[str, Any]) -> bool:
-    return bool(row["needs_consumer"] and not row["consumers"] and row["ready"])
-
-
-def _service_problems(row: dict[str, Any]) -> list[str]:
-    name = row["service"]
-    found: Sequence[tuple[bool, str]] = (
-        (not row["alive"], f"{name}: no process of it runs"),
-        (bool(row["lost"]), f"{name}: {row['lost']} processes went silent"),
-        (len(row["versions"]) > 1, f"{name}: processes of different versions: {', '.join(row['versions'])}"),
-        (bool(row["dead_letters"]), f"{name}: {row['dead_letters']} dead letters"),
-        (bool(row["unroutable"]), f"{name}: {row['unroutable']} messages that no queue wants"),
-        (
-            (row["oldest_seconds"] or 0) > LATE_OUTBOX.total_seconds(),
-            f"{name}: the oldest message in its outbox waits for {row['oldest_seconds']:.0f} s"
-            if row["oldest_seconds"]
-            else "",
-        ),
-    )
-    return [words for wrong, words in found if wrong]

@@ -1,9 +1,11 @@
 """The observer's figures as short cells: the same words in `info`, `memory` and `monitor`."""
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from propman.console.ages import Age
+from shared.cli import counted
 
 MEBIBYTE = 1024 * 1024
 
@@ -59,6 +61,8 @@ def service_cells(row: dict[str, Any]) -> list[str]:
     if row["error"]:
         return [row["service"], "-", row["state"], *["-"] * 8]
     alive = f"{row['alive']}" if not row["lost"] else f"{row['alive']}-{row['lost']}"
+    # What several services use together is shown with their process, once.
+    shared = bool(row.get("shared_with"))
     return [
         row["service"],
         alive,
@@ -68,8 +72,8 @@ def service_cells(row: dict[str, Any]) -> list[str]:
         str(row["outbox"]),
         duration(row["oldest_seconds"]),
         str(row["dead_letters"]),
-        mebibytes(row["rss_bytes"]),
-        f"{row['cpu_percent']:.0f}",
+        "shared" if shared else mebibytes(row["rss_bytes"]),
+        "shared" if shared else f"{row['cpu_percent']:.0f}",
         duration(row["up_seconds"]),
     ]
 
@@ -109,7 +113,7 @@ def schedule_cells(row: dict[str, Any]) -> list[str]:
     return [cell or "-" for cell in cells]
 
 
-NARROW_SCHEDULE_COLUMNS = ["schedule", "in", "last 20", "", "what came of it", "last"]
+NARROW_SCHEDULE_COLUMNS = ["schedule", "in", "last 20", "", "what came of it", "ago"]
 
 
 def narrow_schedule_cells(row: dict[str, Any], now: datetime) -> list[str]:
@@ -120,14 +124,14 @@ def narrow_schedule_cells(row: dict[str, Any], now: datetime) -> list[str]:
     else:
         seconds = (following - now).total_seconds()
         when = duration(seconds) if seconds >= 0 else "due"
-    flag = row.get("flag")
+    flag, last = row.get("flag"), row.get("last_at")
     return [
         row["key"],
         when,
         row["recent"] or "-",
         "!" if flag else "",
         flag or row["outcome"],
-        row["last"] or "-",
+        duration((now - last).total_seconds() if last else None),
     ]
 
 
@@ -140,21 +144,32 @@ def alert_cells(row: dict[str, Any], now: datetime) -> list[str]:
     return [row["kind"], row["about"], since, row["state"], row["detail"]]
 
 
-INSTANCE_COLUMNS = ["service", "host", "pid", "state", "MiB", "start", "peak", "cpu%", "files", "up"]
+PROCESS_COLUMNS = ["services", "host", "pid", "state", "MiB", "start", "peak", "cpu%", "files", "up"]
 
 
-def instance_cells(row: dict[str, Any], *, state: str, up: float) -> list[str]:
-    """One process."""
+def process_cells(row: dict[str, Any], everything: Collection[str], up: float | None = None) -> list[str]:
+    """One process; `everything` are the services there are."""
+    services = row["services"]
     return [
-        row["service"],
+        "all services" if len(services) > 1 and set(services) == set(everything) else ",".join(services),
         row["host"],
         str(row["pid"]),
-        state,
+        row["state"],
         *(mebibytes(row[name]) for name in ("rss_bytes", "rss_start_bytes", "rss_peak_bytes")),
         f"{row['cpu_percent']:.0f}",
         str(row["open_files"]),
-        duration(up),
+        duration(row["up_seconds"] if up is None else up),
     ]
+
+
+def processes_in_words(rows: Sequence[dict[str, Any]]) -> str:
+    """What all processes use together, each counted once."""
+    used = mebibytes(sum(row["rss_bytes"] for row in rows))
+    cpu = f"{sum(row['cpu_percent'] for row in rows):.0f} % of a processor"
+    if len(rows) == 1:
+        services = counted(len(rows[0]["services"]), "service")
+        return f"One process runs {services}; it uses {used} MiB and {cpu}."
+    return f"{len(rows)} processes use {used} MiB and {cpu} in all."
 
 
 SERVER_COLUMNS = ["server", "version", "MiB", "limit", "connections", "alarm"]

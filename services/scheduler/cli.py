@@ -10,6 +10,7 @@ from services.scheduler.following import parts_of
 from services.scheduler.handlers import router
 from services.scheduler.reporting import (
     local_time,
+    next_run,
     no_runs,
     occurrence_document,
     outcome_words,
@@ -75,7 +76,7 @@ async def list_schedules(
                 schedule.key,
                 spoken_name(schedule.trigger),
                 spec_in_words(schedule.spec),
-                "-" if schedule.state == "paused" else local_time(schedule.next_run_at, schedule.time_zone),
+                next_run(schedule),
                 outcome_words(last.get(schedule.key)),
                 schedule.state,
             ]

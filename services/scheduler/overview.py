@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.domain.occurrences import Occurrence
 from services.scheduler.domain.schedules import Schedule
-from services.scheduler.reporting import local_time, outcome_words
+from services.scheduler.reporting import local_time, next_run, outcome_words
 from services.scheduler.store import HistoryStore, ScheduleStore
 from services.scheduler.store.alerts import AlertStore
 
@@ -60,9 +60,8 @@ def _row(schedule: Schedule, last: Occurrence | None, recent: str, now: datetime
         "key": schedule.key,
         "state": schedule.state,
         "next_run_at": schedule.next_run_at,
-        "next": "paused"
-        if schedule.state == "paused"
-        else local_time(schedule.next_run_at, schedule.time_zone),
+        "next": next_run(schedule),
+        "last_at": last.scheduled_for if last else None,
         "last": local_time(last.scheduled_for, last.zone) if last else None,
         "outcome": outcome_words(last),
         "recent": recent,

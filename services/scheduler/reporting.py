@@ -31,6 +31,15 @@ def local_time(moment: datetime | None, time_zone: str) -> str:
     return "-" if moment is None else f"{moment.astimezone(zone(time_zone)):%Y-%m-%d %H:%M %Z}"
 
 
+def next_run(schedule: Schedule) -> str:
+    """When it runs next, in its own zone; where it does not, in a word why."""
+    if schedule.state in {"paused", "ended", "archived"}:
+        return schedule.state
+    if schedule.next_run_at is None and schedule.follows_properties:
+        return "no property yet"
+    return local_time(schedule.next_run_at, schedule.time_zone)
+
+
 def no_runs(schedule: Schedule) -> str:
     """Why a schedule has no next run."""
     if schedule.follows_properties and schedule.state in {"active", "paused"}:
@@ -133,7 +142,7 @@ def schedule_record(
         "expects an outcome of": ", ".join(schedule.expected) or None,
         "state": schedule.state,
         "paused": paused_words(schedule) if schedule.state == "paused" else None,
-        "next run": local_time(schedule.next_run_at, zone_),
+        "next run": local_time(schedule.next_run_at, zone_) if schedule.next_run_at else next_run(schedule),
         "in each zone": "; ".join(
             f"{cursor.zone} {local_time(cursor.next_run_at, cursor.zone)}" for cursor in cursors
         )

@@ -1,5 +1,6 @@
 """What the monitor draws: nothing is wider or longer than the terminal, and every key does one thing."""
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,9 +8,19 @@ import pytest
 
 from propman.console.ages import Age, head_age, oldest
 from propman.console.fitting import fit, share
-from propman.console.monitor import PANELS, View, draw
-from propman.console.observing import Panel, Snapshot, problems_of
-from propman.console.showing import duration, queue_cells
+from propman.console.monitor import MARKS, PANELS, View, draw
+from propman.console.observing import Panel, Snapshot
+from propman.console.problems import problems_of, unseen
+from propman.console.processes import processes_of, sharing
+from propman.console.showing import (
+    duration,
+    process_cells,
+    processes_in_words,
+    queue_cells,
+    service_cells,
+)
+from services.scheduler.overview import MARKS as OVERVIEW_MARKS
+from shared.cli import Unreachable
 
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
 
@@ -53,6 +64,7 @@ def a_schedule(**changes: Any) -> dict[str, Any]:
     values = {
         "key": "monthly-billing",
         "next": "2026-12-01 09:05 UTC",
+        "last_at": NOW - timedelta(minutes=55),
         "last": "2026-12-01 08:05 UTC",
         "outcome": "succeeded: 29 examined",
         "recent": "####",
@@ -64,6 +76,7 @@ def a_schedule(**changes: Any) -> dict[str, Any]:
 def seen(*, services: int = 6, queues: int = 40, schedules: int = 8) -> Snapshot:
     found = Snapshot(
         services=Panel([a_service(service=f"service-{number}") for number in range(services)], NOW),
+        processes=Panel([], NOW),
         instances=Panel([], NOW),
         queues=Panel([a_queue(queue=f"queue-{number}", ready=number) for number in range(queues)], NOW),
         schedules=Panel([a_schedule(key=f"schedule-{number}") for number in range(schedules)], NOW),
@@ -78,6 +91,7 @@ def nothing_seen() -> Snapshot:
     empty = Panel([], NOW)
     return Snapshot(
         services=Panel([], NOW),
+        processes=empty,
         instances=empty,
         queues=Panel([], NOW),
         schedules=empty,
@@ -114,6 +128,7 @@ def test_a_panel_without_figures_says_why_and_the_others_stay() -> None:
     found = seen()
     blind = Snapshot(
         services=found.services,
+        processes=found.processes,
         instances=found.instances,
         queues=Panel([], NOW, "The message broker cannot be reached"),
         schedules=found.schedules,
@@ -154,9 +169,9 @@ def test_every_key_does_its_one_thing() -> None:
     ("service", "words"),
     [
         (a_service(alive=0, state="DOWN"), "no process of it runs"),
-        (a_service(lost=1), "1 processes went silent"),
+        (a_service(lost=1), "a process went silent"),
         (a_service(dead_letters=3), "3 dead letters"),
-        (a_service(unroutable=1), "1 messages that no queue wants"),
+        (a_service(unroutable=1), "1 message that no queue wants"),
         (a_service(oldest_seconds=61.0), "waits for 61 s"),
         (a_service(versions=["0.1.0", "0.2.0"]), "different versions"),
         ({"service": "billing", "state": "UNKNOWN", "error": "does not answer in time"}, "does not answer"),
@@ -281,22 +296,132 @@ def test_after_a_restart_of_the_broker_nobody_can_say() -> None:
     assert queue_cells(a_queue(ready=5))[2] == "?"
 
 
-def test_a_slow_look_at_the_broker_makes_no_process_silent() -> None:
-    found = seen()
-    beat = {
-        "service": "billing",
+def a_beat(service: str = "billing", **changes: Any) -> dict[str, Any]:
+    """What one service of a process says of it."""
+    values = {
+        "service": service,
         "host": "h",
         "pid": 1,
         "state": "running",
         "started_at": NOW,
         "seen_at": NOW,
+        "rss_bytes": 100 << 20,
+        "rss_start_bytes": 50 << 20,
+        "rss_peak_bytes": 120 << 20,
+        "open_files": 9,
+        "cpu_percent": 1.0,
     }
-    found.instances.rows.append(
-        beat
-        | dict.fromkeys(("rss_bytes", "rss_start_bytes", "rss_peak_bytes", "open_files"), 1)
-        | {"cpu_percent": 1.0}
-    )
+    return values | changes
+
+
+def test_a_slow_look_at_the_broker_makes_no_process_silent() -> None:
+    found = seen()
+    found.processes.rows.extend(processes_of([a_beat()], NOW))
 
     text = draw(found, View(panel=3), NOW + timedelta(seconds=30), 100, 40)
 
     assert "SILENT" not in text
+
+
+# One process, several services
+
+
+def test_a_process_that_runs_several_services_is_one_and_counts_once() -> None:
+    early, late = NOW - timedelta(seconds=9), NOW - timedelta(seconds=1)
+    beats = [
+        a_beat("billing", seen_at=late, started_at=early, rss_start_bytes=40 << 20),
+        a_beat("weather", seen_at=NOW, started_at=late, rss_bytes=101 << 20, rss_peak_bytes=130 << 20),
+        a_beat("weather", pid=2, rss_bytes=7 << 20),
+    ]
+
+    [shared, own] = processes_of(beats, NOW)
+
+    assert (shared["services"], own["services"]) == (["billing", "weather"], ["weather"])
+    assert (shared["rss_bytes"], shared["rss_start_bytes"], shared["rss_peak_bytes"]) == (
+        101 << 20,
+        40 << 20,
+        130 << 20,
+    )
+    assert processes_in_words([shared, own]) == "2 processes use 108 MiB and 2 % of a processor in all."
+    assert (
+        processes_in_words([shared]) == "One process runs 2 services; it uses 101 MiB and 1 % of a processor."
+    )
+
+
+def test_a_service_that_shares_its_process_shows_no_figures_as_its_own() -> None:
+    processes = processes_of([a_beat("billing"), a_beat("weather"), a_beat("rewards", pid=2)], NOW)
+
+    cells = {
+        name: service_cells(a_service(service=name, shared_with=sharing(processes, name)))[8:10]
+        for name in ("billing", "rewards")
+    }
+
+    assert cells == {"billing": ["shared", "shared"], "rewards": ["150", "6"]}
+
+
+def test_who_was_killed_is_told_apart_from_who_got_its_number() -> None:
+    gone = a_beat(seen_at=NOW - timedelta(minutes=1), started_at=NOW - timedelta(hours=1))
+
+    found = processes_of([gone, a_beat(), a_beat(state="stopped", pid=3)], NOW)
+
+    assert [row["state"] for row in found] == ["SILENT", "running"]
+    assert sharing(processes_of([gone, a_beat("weather")], NOW), "weather") == []
+
+
+@pytest.mark.parametrize(
+    ("services", "words"),
+    [(["a"], "a"), (["a", "b"], "all services"), (["a", "c"], "a,c")],
+)
+def test_a_process_is_called_after_its_services(services: list[str], words: str) -> None:
+    [row] = processes_of([a_beat(name) for name in services], NOW)
+
+    assert process_cells(row, ["b", "a"])[0] == words
+
+
+# Where nothing can be seen
+
+
+def a_blind_look(reason: str = "The database cannot be reached", broker: str | None = "gone") -> Snapshot:
+    rows = [{"service": name, "state": "UNKNOWN", "error": reason} for name in ("billing", "scheduler")]
+    empty, unseen = Panel([], NOW), Panel([], NOW, reason)
+    return Snapshot(
+        services=Panel(rows, NOW),
+        processes=empty,
+        instances=empty,
+        queues=Panel([], NOW, broker),
+        schedules=unseen,
+        servers=empty,
+        alerts=unseen,
+    )
+
+
+def test_one_reason_that_hides_much_is_said_once() -> None:
+    found = a_blind_look()
+    apart = dataclasses.replace(found, schedules=Panel([], NOW, "does not answer in time"))
+
+    assert unseen(found) == ["billing, scheduler: The database cannot be reached", "the broker: gone"]
+    assert unseen(apart)[1] == "the schedules: does not answer in time"
+
+
+def test_only_where_nothing_at_all_could_be_looked_at_it_is_unreachable() -> None:
+    with pytest.raises(Unreachable, match="Nothing could be looked at"):
+        a_blind_look().refuse_blindness()
+
+    a_blind_look(broker=None).refuse_blindness()
+    seen().refuse_blindness()
+
+
+# Where there is little room
+
+
+def test_the_marks_of_the_last_runs_are_all_explained_and_none_is_broken() -> None:
+    lines = draw(seen(), View(help=True), NOW, 40, 40).splitlines()
+
+    assert {mark[0] for mark in MARKS} == set(OVERVIEW_MARKS.values())
+    assert sum(any(mark in line for line in lines) for mark in MARKS) == len(MARKS)
+
+
+def test_a_narrow_screen_says_how_long_ago_the_last_run_was() -> None:
+    text = draw(seen(schedules=1), View(), NOW, 80, 24)
+
+    assert " 55m00s" in text

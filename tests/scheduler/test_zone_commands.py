@@ -1,11 +1,16 @@
 """The commands on a schedule that follows the properties: each shows its zones."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
+from services.scheduler.domain.schedules import Schedule
+from services.scheduler.reporting import next_run
 from shared.clock import SystemClock
+from shared.identity import new_id
 from tests.scheduler.driver import Scheduler, SetClock
 from tests.scheduler.test_cli import Shell
 from tests.scheduler.test_zones import EAST, WEST, settle
@@ -47,8 +52,20 @@ async def test_add_next_list_and_show_say_where(shell: Shell, scheduler: Schedul
 
 async def test_add_says_what_it_waits_for_without_a_property(shell: Shell) -> None:
     added, err = await shell.run(*FEES)
+    listed, _ = await shell.run("scheduler", "list")
+    shown, _ = await shell.run("scheduler", "show", "fees")
 
     assert "propman leasing republish" in added + err
+    assert "  no property yet  " in listed
+    assert "next run               no property yet" in shown
+
+
+@pytest.mark.parametrize("state", ["paused", "ended", "archived"])
+def test_a_schedule_without_a_next_run_says_why(state: Any) -> None:
+    schedule = Schedule(new_id(), "fees", "scheduler.late_fees_due.v1", json.loads(NINE), state, None)
+
+    assert next_run(schedule) == state
+    assert next_run(replace(schedule, state="active")) == "no property yet"
 
 
 async def test_an_edit_of_the_time_keeps_following(shell: Shell, scheduler: Scheduler) -> None:
