@@ -219,6 +219,29 @@ def test_who_pays_on_time_has_a_streak_and_what_was_promised_for_it(year: Any) -
     ]
 
 
+def test_the_reward_ledger_of_who_pays_ahead_is_what_was_worked_out_by_hand(year: Any) -> None:
+    """2,560.00 ahead each quarter: 2,000.00 is passed with the first, second and third, and twice with the fourth."""
+    rows = csv.DictReader(io.StringIO(year["rewards_ledger"]))
+    found = [
+        (row["period"], row["rule"], int(row["amount_cents"]), int(row["balance_cents"]))
+        for row in rows
+        if (row["tenant"], row["kind"]) == ("Prepay Pete", "granted")
+    ]
+
+    assert found == [
+        ("2024-01", "prepaid:200000#1", 1_000, 1_000),
+        ("2024-03", "streak:3", 2_500, 3_500),
+        ("2024-04", "prepaid:200000#2", 1_000, 4_500),
+        ("2024-06", "streak:3", 2_500, 7_000),
+        ("2024-07", "prepaid:200000#3", 1_000, 8_000),
+        ("2024-09", "streak:3", 2_500, 10_500),
+        ("2024-10", "prepaid:200000#4", 1_000, 11_500),
+        ("2024-10", "prepaid:200000#5", 1_000, 12_500),
+        ("2024-12", "streak:12", 10_000, 22_500),
+        ("2024-12", "streak:3", 2_500, 25_000),
+    ]
+
+
 def test_everybody_heard_of_what_concerned_them_and_of_nothing_else(year: Any) -> None:
     told = {
         name: {
