@@ -117,6 +117,8 @@ class ServiceHost:
             for words in self._settings.advice:
                 log.warning("settings_advice", advice=words)
             await self._start_http()
+            for words in self._settings.advice_on(self.http_port):
+                log.warning("settings_advice", advice=words)
             self._tasks = [
                 asyncio.create_task(worker.run(), name=f"{self.name}-{type(worker).__name__}")
                 for worker in self._workers

@@ -71,3 +71,7 @@ class ServiceSettings(BaseSettings):
     def advice(self) -> tuple[str, ...]:
         """What works and yet should be set otherwise: said at the start, and by `propman doctor`."""
         return ()
+
+    def advice_on(self, port: int) -> tuple[str, ...]:  # noqa: ARG002 - for those who have something to say
+        """The same, once it is known on which port the service answers."""
+        return ()

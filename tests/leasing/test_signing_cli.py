@@ -1,12 +1,18 @@
 """Signing links at the command line, as the office types it."""
 
+import asyncio
+
 import pytest
+from prometheus_client import CollectorRegistry
 
 from services.leasing.schema import signing_links
 from services.leasing.settings import Settings
 from shared.contracts.scheduler import SigningLinkExpiryDue
+from shared.heartbeats import Heartbeat, instances
+from shared.messaging.metrics import MessagingMetrics
 from shared.messaging.transaction import Transactions
 from tests.leasing.typed import Run, a_lease, document
+from tests.support.eventually import eventually
 from tests.support.messages import count_rows, emitted
 
 pytestmark = pytest.mark.servers
@@ -176,3 +182,66 @@ def test_several_keys_and_reminders_are_given_by_commas(monkeypatch: pytest.Monk
 
     assert (len(found.link_key), found.signing_reminder_hours) == (2, (48, 12))
     assert KEY not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("url", "ports", "wrong"),
+    [
+        ("http://127.0.0.1:8101", {45_067}, True),
+        ("http://localhost:8101", {8_101, 45_067}, False),
+        ("http://127.0.0.1:8101", set(), False),  # it does not run: nobody knows
+        ("https://127.0.0.1:8443", {8_101}, False),  # a proxy that speaks TLS
+        ("http://leases.example.com", {8_101}, False),
+    ],
+)
+def test_links_that_lead_to_another_program_are_noticed(
+    monkeypatch: pytest.MonkeyPatch, url: str, ports: set[int], wrong: bool
+) -> None:
+    monkeypatch.setenv("LEASING_PUBLIC_URL", url)
+    monkeypatch.setenv("LEASING_DATABASE_URL", "postgresql://a:b@c/d")
+    monkeypatch.setenv("PROPMAN_RABBITMQ_URL", "amqp://a:b@c")
+
+    words = Settings().wrong_door(ports)
+
+    assert (words is not None) is wrong
+    assert words is None or "Set LEASING_PUBLIC_URL=http://127.0.0.1:45067" in words
+
+
+async def test_who_sends_links_that_lead_elsewhere_is_warned(
+    run: Run, transactions: Transactions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEASING_PUBLIC_URL", "http://127.0.0.1:8101")
+    _, _, lease = await a_lease(run)
+    heartbeat = Heartbeat("leasing", transactions, MessagingMetrics(CollectorRegistry()))
+    heartbeat.http_port = 45_067
+    beating = asyncio.create_task(heartbeat.run())
+    await eventually(lambda: _is_running(transactions))
+
+    sent = await run(*LINKS, "send", lease)
+    heartbeat.stop()
+    await beating
+
+    assert sent.exit_code == 0
+    assert "leasing answers on port 45067" in sent.stderr
+
+
+async def _is_running(transactions: Transactions) -> bool:
+    return await count_rows(transactions, instances) == 1
+
+
+async def test_what_is_not_out_for_signature_says_why_and_what_to_do(run: Run) -> None:
+    _, _, lease = await a_lease(run)
+    answers = [await run(*LINKS, "revoke", lease)]
+    await run(*LINKS, "send", lease)
+    await run(*LINKS, "revoke", lease)
+    answers.append(await run(*LINKS, "resend", lease))
+    await run(*LINKS, "send", lease)
+    await run(*LINKS, "record-paper", lease, "--on", "2026-01-02")
+    answers.append(await run(*LINKS, "resend", lease))
+
+    assert {answer.exit_code for answer in answers} == {1}
+    for answer, why in zip(
+        answers, ("signature.", "it was called back", "it was signed on paper"), strict=True
+    ):
+        assert why in answer.stderr
+        assert "Send it with `propman leasing signing-links send`" in answer.stderr

@@ -203,8 +203,30 @@ async def _open_request(tx: Tx, lease_id: UUID) -> Request:
     await _held_lease(tx, lease_id)
     found = await signing.lock_open_requests(tx.connection, [lease_id])
     if not found:
-        raise NotOut(f"Lease {lease_id} is not out for signature")
+        raise await _not_out(tx, lease_id)
     return found[0]
+
+
+async def _not_out(tx: Tx, lease_id: UUID) -> NotOut:
+    """Why there is no link to send again or to call back, and what to do."""
+    newest = max(
+        await signing.requests_of(tx.connection, lease_id), key=lambda item: item.sent_at, default=None
+    )
+    if newest is not None and newest.state == "signed":
+        return NotOut(
+            f"Lease {lease_id} is not out for signature: everybody has signed."
+            " To have it signed anew, change it and send it again"
+        )
+    why = (
+        ""
+        if newest is None
+        else ": it was signed on paper"
+        if newest.state == "paper"
+        else ": it was called back"
+    )
+    return NotOut(
+        f"Lease {lease_id} is not out for signature{why}. Send it with `propman leasing signing-links send`"
+    )
 
 
 async def _tenants_of(connection: AsyncConnection, lease: Lease, *, by_mail: bool = True) -> list[Tenant]:

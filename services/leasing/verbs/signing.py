@@ -1,5 +1,6 @@
 """`propman leasing signing-links send, resend, revoke, record-paper`."""
 
+import socket
 from collections.abc import Sequence
 from datetime import date, timedelta
 from email.utils import parseaddr
@@ -16,6 +17,7 @@ from services.leasing.settings import Settings
 from services.leasing.store import signing as store
 from services.leasing.verbs import signing_display
 from services.leasing.verbs.database import changing
+from shared import heartbeats
 from shared.cli import (
     DryRunOption,
     JsonOption,
@@ -26,7 +28,9 @@ from shared.cli import (
     print_json,
     service_app,
     success,
+    warning,
 )
+from shared.clock import SystemClock
 from shared.link_keys import VARIABLE
 from shared.messaging.transaction import Tx
 
@@ -66,7 +70,8 @@ async def send(
         await handlers.send_for_signature(
             tx, lease_id, links, landlords=landlords, valid_for=_days(valid_days)
         )
-        sent = await _pending(tx, lease_id)
+        sent, ports = await _pending(tx, lease_id), await _ports(tx)
+    _warn_of_wrong_door(ports)
     _announce(sent, f"{_links_text(len(sent))} on the way.", dry_run=dry_run, as_json=as_json)
 
 
@@ -93,7 +98,8 @@ async def resend(
         fresh = await handlers.resend_links(
             tx, lease_id, links, signer_id=signer_id, email=email, valid_for=_days(valid_days)
         )
-        sent = _only(await _pending(tx, lease_id), fresh)
+        sent, ports = _only(await _pending(tx, lease_id), fresh), await _ports(tx)
+    _warn_of_wrong_door(ports)
     _announce(sent, f"{_links_text(len(sent))} on the way.", dry_run=dry_run, as_json=as_json)
 
 
@@ -136,6 +142,19 @@ def _links() -> Links:
             remedy="See docs/guides/signing.md.",
         )
     return links
+
+
+async def _ports(tx: Tx) -> set[int]:
+    """Where leasing answers on this machine, as far as it is known to run here."""
+    rows = await heartbeats.heard(tx.connection)
+    here, now = socket.gethostname(), SystemClock().now()
+    return {row["http_port"] for row in rows if row["host"] == here and heartbeats.is_alive(row, now)}
+
+
+def _warn_of_wrong_door(ports: set[int]) -> None:
+    words = Settings().wrong_door(ports)  # from the environment
+    if words:
+        warning(words)
 
 
 def _days(days: int | None) -> timedelta | None:

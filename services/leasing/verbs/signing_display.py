@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from services.leasing.domain.signed_content import read_document
 from services.leasing.domain.signing import Held, Request, state_at
 from shared.cli import print_record, print_table, say
-from shared.clock import zone
+from shared.clock import local_date, zone
 
 _SECRET: Final = frozenset({"ticket", "token_hash", "url", "remind_at", "next_reminder_at"})
 _COLUMNS: Final = ("Unit", "Signer", "Role", "Sent to", "Link", "State", "Until", "Lease", "Signer id")
@@ -39,6 +39,13 @@ def link_document(held: Held, at: datetime) -> dict[str, Any]:
     }
 
 
+def signed_on(request: Request) -> date | None:
+    """The date on the paper, or the one at the property when the last signer had signed by their link."""
+    if request.state == "signed" and request.closed_at is not None:
+        return local_date(request.closed_at, request.time_zone)
+    return request.signed_on
+
+
 def print_standing(standing: str, requests: Sequence[Request], held: Sequence[Held], at: datetime) -> None:
     """Where a lease stands, each request with its links, and the evidence of each signature."""
     say(f"Signature: {standing.replace('_', ' ')}.")
@@ -48,7 +55,7 @@ def print_standing(standing: str, requests: Sequence[Request], held: Sequence[He
                 "Request": request.id,
                 "Sent": moment(request.sent_at, request),
                 "State": f"{request.state}: {request.reason}" if request.reason else request.state,
-                "Signed on": request.signed_on,
+                "Signed on": signed_on(request),
                 "Terms (SHA-256)": request.content_hash,
             }
         )
