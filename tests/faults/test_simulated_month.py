@@ -28,9 +28,9 @@ async def undisturbed(simulation: Simulation) -> Any:
     return await simulation.seeded(*JANUARY, *AGAIN)
 
 
-def ledgers(found: Any) -> tuple[str, str]:
-    """Billing's, with the numbers of the invoices, and the rewards'."""
-    return found["ledger"], found["rewards_ledger"]
+def ledgers(found: Any) -> list[str]:
+    """The lines of billing's, with the numbers of the invoices, and of the rewards'."""
+    return [*found["ledger"].splitlines(keepends=True), *found["rewards_ledger"].splitlines(keepends=True)]
 
 
 def without_messages(found: Any) -> list[dict[str, Any]]:

@@ -86,6 +86,9 @@ async def test_a_policy_is_set_shown_and_remembered(desk: Desk) -> None:
     assert (shown["redemption"], shown["auto_apply"], shown["co_tenants"]) == ("fees", True, "split")
     history = await desk.json("policy", "history", "--property", str(ELM))
     assert [(item["version"], item["set_by"]) for item in history] == [(1, "Olga")]
+    told = " ".join((await desk.do("policy", "history", "--property", str(ELM))).out.split())
+    assert "{" not in told
+    assert "6 months on time: $50.00" in told
 
 
 async def test_an_explanation_says_what_was_posted_and_taken_back(desk: Desk) -> None:

@@ -1,6 +1,6 @@
 """A policy as people type it: `streaks=6:50.00+12:120.00:once redemption=fees auto_apply=yes`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from services.rewards.domain.policies import RewardPolicy
@@ -55,6 +55,13 @@ def in_words(policy: RewardPolicy, currency: str = "USD") -> dict[str, str]:
         "co_tenants": policy.co_tenants,
         "discount_is_fee": _yes_or_no(policy.discount_is_fee),
     }
+
+
+def given_in_words(terms: Mapping[str, Any]) -> dict[str, str]:
+    """Only what a version says, in the same words; None in it is `inherit`."""
+    said = {name: value for name, value in terms.items() if value is not None}
+    words = in_words(RewardPolicy(**said))
+    return {name: words[name] if name in said else INHERIT for name in terms}
 
 
 def _streaks(value: str) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from uuid import UUID
 import typer
 
 from services.rewards.domain.policies import UnlawfulRedemption, document_of, policy_document
-from services.rewards.domain.policy_words import in_words, read_assignments
+from services.rewards.domain.policy_words import given_in_words, in_words, read_assignments
 from services.rewards.handlers.policies import (
     NewPolicy,
     PolicyChange,
@@ -152,7 +152,7 @@ async def history(property_id: OfProperty = None, as_json: JsonOption = False) -
                 item.effective_on,
                 item.set_by,
                 item.reason,
-                json.dumps(document_of(item.terms)),
+                "; ".join(f"{name}: {words}" for name, words in given_in_words(item.terms).items()),
             )
             for item in versions
         ],
