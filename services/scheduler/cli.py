@@ -29,6 +29,7 @@ from services.scheduler.verbs import (
     defining,
     importing,
     previewing,
+    seeds,
     services,
 )
 from services.scheduler.verbs.opening import KeyArgument, looking, the_schedule
@@ -45,7 +46,7 @@ from shared.messaging.commands import add_messaging_commands
 
 app = service_app("scheduler", "When things are due: schedules, their occurrences, and what came of each.")
 add_messaging_commands(app, router)
-for subject in (previewing, defining, controls, backfills, importing, cleaning, alerts, services):
+for subject in (previewing, defining, controls, backfills, importing, cleaning, alerts, services, seeds):
     subject.add_to(app)
 
 CountOption = Annotated[int, typer.Option("--count", "-n", min=1, max=1_000, help="How many.")]

@@ -1,6 +1,7 @@
 """The migrations bring the schedules that a system begins with, and match the tables in code."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,7 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from propman.dev import ServerUrls
 from services.scheduler.app import MIGRATIONS
 from services.scheduler.schema import metadata, schedules
+from services.scheduler.seeds import DAILY_BILLING, SEEDS, outdated
 from services.scheduler.specs import read_spec
+from services.scheduler.store.schedules import schedule_of
 from services.scheduler.timetable import parse_cron
 from services.scheduler.triggers import expected_consumers, trigger_named
 from shared.contracts.scheduler import LocalTrigger
@@ -21,6 +24,11 @@ from shared.db import alembic_config
 from tests.support.fresh import a_fresh_database
 
 pytestmark = pytest.mark.servers
+
+RAN = """insert into occurrences (id, schedule_key, trigger, spec_version, zone, scheduled_for,
+    scheduled_local, origin, state, created_at) values (gen_random_uuid(), 'late-fees', 'x', 1, 'UTC', now(),
+    '', 'schedule', 'succeeded', now())"""
+"""Something was announced: the system has worked."""
 
 
 @pytest.fixture
@@ -100,15 +108,32 @@ async def test_what_an_operator_did_to_a_seed_is_left_alone(fresh: AsyncConnecti
 async def test_a_system_that_has_worked_goes_on_for_every_zone_hour_by_hour(fresh: AsyncConnection) -> None:
     """Its scheduler never heard of the properties there are; to follow some would miss the others."""
     await upgrade(fresh, "0004")
-    ran = """insert into occurrences (id, schedule_key, trigger, spec_version, zone, scheduled_for,
-        scheduled_local, origin, state, created_at) values (gen_random_uuid(), 'late-fees', 'x', 1, 'UTC', now(),
-        '', 'schedule', 'succeeded', now())"""
-    await fresh.execute(sa.text(ran))
+    await fresh.execute(sa.text(RAN))
 
     await upgrade(fresh, "head")
 
     query = sa.select(schedules.c.spec).where(schedules.c.trigger == "scheduler.monthly_billing_due.v1")
     assert list(await fresh.scalars(query)) == [{"kind": "cron", "expr": "5 * * * *", "timezone": "UTC"}]
+
+
+async def test_what_adopting_puts_is_what_the_migrations_put(migrated: AsyncConnection) -> None:
+    put = {row.key: schedule_of(row) for row in await migrated.execute(sa.select(schedules))}
+
+    for seed in (*SEEDS, DAILY_BILLING):
+        assert (put[seed.key].spec, put[seed.key].rules) == (seed.spec, seed.rules)
+    assert outdated(list(put.values())) == []
+
+
+async def test_what_an_upgrade_left_hourly_is_known_as_an_older_seed(fresh: AsyncConnection) -> None:
+    await upgrade(fresh, "0004")
+    await fresh.execute(sa.text(RAN))
+    await upgrade(fresh, "head")
+
+    put = [schedule_of(row) for row in await fresh.execute(sa.select(schedules))]
+
+    assert {item.key for item, _ in outdated(put)} == {seed.key for seed in SEEDS}
+    paused = [replace(item, state="paused") for item in put]
+    assert outdated(paused) == outdated([replace(item, spec_version=2) for item in put]) == []
 
 
 async def test_the_tables_in_code_are_those_of_the_migrations(migrated: AsyncConnection) -> None:
