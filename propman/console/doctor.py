@@ -225,8 +225,8 @@ async def _bindings() -> list[Finding]:
             Finding(
                 "bindings",
                 "warning",
-                "not looked at: no management API",
-                "Set PROPMAN_RABBITMQ_MANAGEMENT_URL.",
+                "not looked at: the broker's management API does not answer",
+                "Start it, or correct PROPMAN_RABBITMQ_MANAGEMENT_URL.",
             )
         ]
     missing = [item.queue for item in all_subscriptions() if (item.queue, item.topic) not in bound]
@@ -250,6 +250,8 @@ async def _waiting() -> list[Finding]:
 
 
 REMEDIES: Final = {
+    "cannot be reached": "`propman dev status`, then `propman dev start`; elsewhere correct its address.",
+    "does not answer in time": "Is that server overloaded? Look again, and at its log.",
     "schema is out of date": "Run `propman db migrate`.",
     "no queue takes it": "Run `propman broker init`.",
     "nobody takes it from": "Start the service it waits for: `propman run`.",

@@ -5,6 +5,7 @@ Shapes and words carry the meaning, never colour alone; over ssh and in a log (`
 
 import asyncio
 import os
+import re
 import select
 import sys
 import termios
@@ -155,8 +156,7 @@ async def _live() -> None:
                 look = asyncio.create_task(observe())
             size = _size()
             _paint(draw(seen, view, now, size.columns, size.lines))
-            key = await asyncio.to_thread(keyboard, 0.25)
-            if key:
+            for key in keys_of(await asyncio.to_thread(keyboard, 0.25)):
                 view.press(key)
     if look is not None:
         look.cancel()
@@ -268,11 +268,16 @@ def _keyboard() -> "Iterator[Keyboard]":
 
 @dataclass(frozen=True, slots=True)
 class Keyboard:
-    """Reads one key, or nothing within a time."""
+    """Reads what is typed, or nothing within a time."""
 
     descriptor: int
 
     def __call__(self, patience: float) -> str:
-        """A key as its characters: arrows and shift-tab come as several."""
+        """One key or several, where somebody types quicker than the screen is drawn."""
         ready, _, _ = select.select([self.descriptor], [], [], patience)
-        return os.read(self.descriptor, 8).decode(errors="ignore") if ready else ""
+        return os.read(self.descriptor, 64).decode(errors="ignore") if ready else ""
+
+
+def keys_of(typed: str) -> list[str]:
+    """What was typed, key by key; arrows and shift-tab come as several characters each."""
+    return re.findall(r"\x1b\[[0-9;]*[A-Za-z~]|.", typed, re.DOTALL)

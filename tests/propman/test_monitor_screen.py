@@ -8,7 +8,7 @@ import pytest
 
 from propman.console.ages import Age, head_age, oldest
 from propman.console.fitting import fit, share
-from propman.console.monitor import MARKS, PANELS, View, draw
+from propman.console.monitor import MARKS, PANELS, View, draw, keys_of
 from propman.console.observing import Panel, Snapshot
 from propman.console.problems import problems_of, unseen
 from propman.console.processes import processes_of, sharing
@@ -163,6 +163,11 @@ def test_every_key_does_its_one_thing() -> None:
     assert not view.quit
     view.press("q")
     assert view.quit
+
+
+def test_keys_that_are_typed_at_once_are_several_keys() -> None:
+    assert keys_of(" 5\x1b[Z\x1b[6~q") == [" ", "5", "\x1b[Z", "\x1b[6~", "q"]
+    assert keys_of("") == []
 
 
 @pytest.mark.parametrize(
