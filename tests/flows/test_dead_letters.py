@@ -112,9 +112,9 @@ async def test_a_discarded_letter_stays_on_record_with_its_reason(
         assert kept["resolution"] == "a test"
 
 
-async def test_an_unknown_dead_letter_is_one_line_and_exit_1(servers: ServerUrls, tmp_path: Path) -> None:
+async def test_an_unknown_dead_letter_is_one_line_and_exit_2(servers: ServerUrls, tmp_path: Path) -> None:
     async with a_system(servers, tmp_path) as system:
         code, out, said = await system.command("dead-letters", "show", str(uuid4()), check=False)
 
-        assert (code, out) == (1, "")
+        assert (code, out) == (2, "")
         assert len(said.strip().splitlines()) == 1
