@@ -97,7 +97,7 @@ async def record_payment(tx: Tx, new: NewPayment) -> Booked:
         return await _booked_before(tx, payment)
     settlement = await converge(tx, [holder.account_id], today)
     booked = booked_as(settlement, payment)
-    tx.emit(_announcement(booked, holder))
+    tx.emit(recorded(booked, holder))
     await announce(tx, settlement, _credit_reason(new, settlement))
     return booked
 
@@ -173,7 +173,8 @@ def booked_as(settlement: Settlement, payment: Payment, *, repeated: bool = Fals
     )
 
 
-def _announcement(booked: Booked, holder: Holder) -> PaymentRecorded:
+def recorded(booked: Booked, holder: Holder) -> PaymentRecorded:
+    """What is said of a payment, with where its money is."""
     payment = booked.payment
     invoice = None if booked.invoice is None or booked.invoice.kept.state == "void" else booked.invoice
     return PaymentRecorded(

@@ -1,25 +1,34 @@
-"""Saying again how invoices are, for a consumer that was added later or has lost some.
+"""Saying again what was said, for a consumer that was added later or has lost some.
 
-Each is said as it was issued, and then how it stands: whether its rent is covered and since when, and
-whether it is paid. Whoever has heard it before knows it by the invoice's id. Void ones never counted, and
-are left out.
+Of an invoice: as it was issued, the fees that were put on it and waived, then whether its rent is covered and
+since when, whether it is paid, and whether it is void. Of a payment: that it was received, and what of it was
+taken back. Each fact has the id it is known by, so that whoever has heard it before does nothing; what a fact
+says of the moment, such as what is open, is as it is now.
+
+Void invoices are among them: money that came for one was owed then, and is not paid ahead.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from services.billing.domain.policies import BillingPolicy
 from services.billing.handlers.issuing import first_fee_date
-from services.billing.store import InvoiceStore, PolicyStore
+from services.billing.handlers.payments import booked_as, recorded
+from services.billing.handlers.reversals import reversal_fact
+from services.billing.handlers.settling import read_accounts
+from services.billing.handlers.stating import stated
+from services.billing.store import InvoiceStore, LedgerStore, PaymentStore, PolicyStore, RepeatStore
 from services.billing.store.invoices import Kept, Selection
+from services.billing.store.repeating import PostedLine
 from shared.contracts.base import Message
 from shared.contracts.billing import (
     InvoiceCreated,
-    InvoiceFact,
     InvoiceLine,
     InvoicePaid,
+    InvoiceVoided,
+    LateFeeApplied,
+    LateFeeWaived,
     RentStandingChanged,
 )
 from shared.messaging.transaction import Tx
@@ -42,19 +51,62 @@ async def republish_invoices(
     """Say again how a page of invoices is; in a fixed number of statements."""
     found = await InvoiceStore(tx.connection).page(selection, after, limit)
     policies = await PolicyStore(tx.connection).snapshots({item.terms_id for item in found})
+    lines = await RepeatStore(tx.connection).fee_lines([item.invoice_id for item in found])
     for item in found:
-        tx.emit(*_facts(item, policies[item.terms_id]))
+        tx.emit(_created(item, policies[item.terms_id]))
+        tx.emit(*(fact for line in lines.get(item.invoice_id, ()) for fact in _of_fee(item, line)))
+        tx.emit(*_standing(item))
     return Page(len(found), found[-1].invoice_id if len(found) == limit else None)
 
 
-def _facts(item: Kept, policy: BillingPolicy) -> Iterator[Message]:
-    yield _created(item, policy)
-    stated = _stated(item)
+async def republish_payments(
+    tx: Tx, selection: Selection, after: UUID | None = None, limit: int = PAGE
+) -> Page:
+    """Say again what was received and taken back, a page of payments; in a fixed number of statements."""
+    store = RepeatStore(tx.connection)
+    found = await store.payments(selection, after, limit)
+    accounts = {item.account_id for item in found}
+    holders = await LedgerStore(tx.connection).holders(accounts)
+    settlement = await read_accounts(tx.connection, accounts)
+    taken_back = await PaymentStore(tx.connection).reversals_of([item.payment_id for item in found])
+    fees = await store.nsf_fees(taken_back)
+    known = {item.payment_id: item for item in found}
+    for payment in found:
+        tx.emit(recorded(booked_as(settlement, payment), holders[payment.account_id]))
+    for reversal in taken_back:
+        payment = known[reversal.payment_id]
+        cost = fees.get(reversal.reversal_id, 0)
+        tx.emit(reversal_fact(payment, holders[payment.account_id], reversal, nsf_fee_cents=cost))
+    return Page(len(found), found[-1].payment_id if len(found) == limit else None)
+
+
+def _standing(item: Kept) -> Iterator[Message]:
+    said = stated(item, item.balance_cents)
+    if item.state == "void":
+        if item.voided_on is not None:
+            yield InvoiceVoided(**said, reason=item.void_reason or "", voided_on=item.voided_on)
+        return
     if item.rent_paid_on is not None:
         covered = {"rent_cents": item.rent_cents, "covered_on": item.rent_paid_on}
-        yield RentStandingChanged(**stated, **covered, revision=item.revision)
+        yield RentStandingChanged(**said, **covered, revision=item.revision)
     if item.state == "paid" and item.paid_on is not None and item.total_cents > 0:
-        yield InvoicePaid(**stated, paid_on=item.paid_on, rent_paid_on=item.rent_paid_on)
+        yield InvoicePaid(**said, paid_on=item.paid_on, rent_paid_on=item.rent_paid_on)
+
+
+def _of_fee(item: Kept, line: PostedLine) -> Iterator[Message]:
+    """A fee or a waiver under the id it was said with; nothing of what was not said (see `late_fees`)."""
+    said = stated(item, item.balance_cents) | {
+        "fee_id": uuid5(line.invoice_id, f"line {line.position}"),
+        "fee_kind": "interest" if line.rule == "interest" else "late_fee",
+        "rule": line.rule,
+        "formula": line.formula,
+        "on": line.counts_on,
+        "total_fee_cents": item.total_cents - item.rent_cents - item.charge_cents,
+    }
+    if line.kind != "waiver":
+        yield LateFeeApplied(**said, amount_cents=line.amount_cents)
+    elif line.amount_cents < 0:
+        yield LateFeeWaived(**said, amount_cents=-line.amount_cents, reason=line.reason or "")
 
 
 def _created(item: Kept, policy: BillingPolicy) -> InvoiceCreated:
@@ -74,10 +126,3 @@ def _created(item: Kept, policy: BillingPolicy) -> InvoiceCreated:
             for line in item.lines
         ),
     )
-
-
-def _stated(item: Kept) -> dict[str, Any]:
-    names = InvoiceFact.model_fields.keys() - {"balance_cents"}
-    return {name: getattr(item, name) for name in names} | {
-        "balance_cents": item.total_cents - item.paid_cents
-    }

@@ -83,7 +83,7 @@ async def reverse_payment(tx: Tx, new: NewReversal) -> Reversed:
     owes_fee = not _was_returned(earlier)
     fee_cents = await _charge_nsf_fee(tx, reversal, payment.method, before) if owes_fee else 0
     settlement = await converge(tx, [payment.account_id], local_date(tx.at, holder.time_zone))
-    tx.emit(_announcement(payment, holder, reversal, settlement, fee_cents))
+    tx.emit(reversal_fact(payment, holder, reversal, settlement.reopened, fee_cents))
     await announce(tx, settlement, "fee_reversal")
     reopened = tuple(settlement.invoice(key).number for key in settlement.reopened)
     return Reversed(payment, reversal, reopened, fee_cents)
@@ -154,9 +154,14 @@ def _invoice_for_fee(ledger: Ledger, replay: Replay, payment_id: UUID) -> UUID |
     return paid[-1] if paid else newest.invoice_id if newest else None
 
 
-def _announcement(
-    payment: Payment, holder: Holder, reversal: PaymentReversal, settlement: Settlement, nsf_fee_cents: int
+def reversal_fact(
+    payment: Payment,
+    holder: Holder,
+    reversal: PaymentReversal,
+    reopened: tuple[UUID, ...] = (),
+    nsf_fee_cents: int = 0,
 ) -> PaymentReversed:
+    """What is said of a reversal; `reopened` are the invoices that it opened again just now."""
     return PaymentReversed(
         payment_id=payment.payment_id,
         reversal_id=reversal.reversal_id,
@@ -168,7 +173,7 @@ def _announcement(
         reversal=reversal.kind,
         amount_cents=reversal.amount_cents,
         known_on=reversal.known_on,
-        reopened_invoice_ids=settlement.reopened,
+        reopened_invoice_ids=reopened,
         nsf_fee_cents=nsf_fee_cents,
         method=payment.method,
     )

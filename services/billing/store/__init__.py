@@ -11,6 +11,7 @@ from services.billing.store.ledgers import LedgerStore
 from services.billing.store.payments import PaymentStore
 from services.billing.store.policies import PolicyStore
 from services.billing.store.reminders import ReminderStore
+from services.billing.store.repeating import RepeatStore
 from services.billing.store.runs import RunStore
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "PaymentStore",
     "PolicyStore",
     "ReminderStore",
+    "RepeatStore",
     "RunStore",
     "WebhookStore",
 ]

@@ -117,7 +117,7 @@ class Kept(Invoice):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which invoices somebody means; none chosen, all of them. Void ones are never meant."""
+    """Which invoices and payments somebody means; none chosen, all of them."""
 
     period: str | None = None
     property_id: UUID | None = None
@@ -304,7 +304,7 @@ class InvoiceStore:
 
 
 def _meant(selection: Selection) -> sa.ColumnElement[bool]:
-    chosen = [invoices.c.state != "void"]
+    chosen: list[sa.ColumnElement[bool]] = [sa.true()]
     if selection.period is not None:
         chosen.append(invoices.c.period == selection.period)
     if selection.property_id is not None:

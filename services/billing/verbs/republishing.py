@@ -1,7 +1,10 @@
 """`propman billing republish`."""
 
-from services.billing.handlers.republishing import republish_invoices
-from services.billing.store import InvoiceStore
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from services.billing.handlers.republishing import Page, republish_invoices, republish_payments
+from services.billing.store import InvoiceStore, RepeatStore
 from services.billing.store.invoices import Selection
 from services.billing.verbs.database import opened
 from shared.cli import (
@@ -9,12 +12,16 @@ from shared.cli import (
     DryRunOption,
     JsonOption,
     MonthOption,
+    Progress,
     PropertyOption,
     json_wanted,
     print_json,
     progress,
     success,
 )
+from shared.messaging.transaction import Transactions, Tx
+
+_SayPage = Callable[[Tx, Selection, UUID | None], Awaitable[Page]]
 
 
 def add_to(app: App) -> None:
@@ -28,11 +35,12 @@ async def republish(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    r"""Say again how invoices are, for a consumer that was added later or has lost some.
+    r"""Say again what was invoiced and paid, for a consumer that was added later or has lost some.
 
-    Each is said as it was issued, then whether its rent is covered and whether it is paid; void ones are
-    left out. Who has heard of an invoice knows it by its id: nobody is told twice. The facts leave while
-    the service runs.
+    Each invoice is said as it was issued, with its fees and waivers, then whether its rent is covered, and
+    it is paid or void; each payment, and what of it was taken back. Who has heard of it knows it by its id:
+    nobody is told twice. With --month: invoices of that month, and payments received in it. The facts leave
+    while the service runs.
 
     \b
     Examples:
@@ -42,15 +50,27 @@ async def republish(
     selection = Selection(month, property_id)
     async with opened() as transactions:
         async with transactions.engine.connect() as connection:
-            total = await InvoiceStore(connection).count(selection)
+            invoices = await InvoiceStore(connection).count(selection)
+            payments = await RepeatStore(connection).count_payments(selection)
         if not dry_run:
-            with progress(total, "Publishing again") as bar:
-                after, more = None, total > 0
-                while more:
-                    async with transactions.command("billing.republish") as tx:
-                        page = await republish_invoices(tx, selection, after)
-                    after, more = page.last, page.last is not None
-                    bar.advance(page.count)
+            with progress(invoices + payments, "Publishing again") as bar:
+                for say_page in (republish_invoices, republish_payments):
+                    await _say_all(transactions, say_page, selection, bar)
     if json_wanted():
-        print_json({"invoices": total, "dry_run": dry_run})
-    success(f"{total} invoices {'would be' if dry_run else 'are'} published again.")
+        print_json({"invoices": invoices, "payments": payments, "dry_run": dry_run})
+    be = "would be" if dry_run else "are"
+    success(f"{invoices} invoices and {payments} payments {be} published again.")
+
+
+async def _say_all(
+    transactions: Transactions, say_page: _SayPage, selection: Selection, bar: Progress
+) -> None:
+    """Page by page, each in its own transaction."""
+    after: UUID | None = None
+    while True:
+        async with transactions.command("billing.republish") as tx:
+            page = await say_page(tx, selection, after)
+        bar.advance(page.count)
+        after = page.last
+        if after is None:
+            return
