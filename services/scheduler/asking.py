@@ -11,7 +11,7 @@ import typer
 
 from services.scheduler.definitions import InvalidSchedule
 from services.scheduler.domain.occurrences import Occurrence
-from services.scheduler.manual import KeyTaken, UnderWay, UnknownName, await_outcome, run_now
+from services.scheduler.manual import Archived, KeyTaken, UnderWay, UnknownName, await_outcome, run_now
 from services.scheduler.reporting import report_announced
 from services.scheduler.rule_texts import InvalidRule
 from services.scheduler.settings import Settings
@@ -24,6 +24,7 @@ from shared.hosting import open_transactions
 from shared.messaging.transaction import Transactions
 
 _REFUSALS = (
+    Archived,
     InvalidCron,
     InvalidPayload,
     InvalidRule,

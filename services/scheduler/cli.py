@@ -14,6 +14,7 @@ from services.scheduler.reporting import (
     no_runs,
     occurrence_document,
     outcome_words,
+    run_time,
     schedule_document,
     schedule_record,
 )
@@ -162,6 +163,6 @@ async def next_runs(key: KeyArgument, count: CountOption = 5, as_json: JsonOptio
         return
     print_table(
         ["local", "zone", "utc"],
-        [[local_time(moment, zone), zone, local_time(moment, "UTC")] for moment, zone in runs],
+        [[run_time(moment, zone), zone, run_time(moment, "UTC")] for moment, zone in runs],
         empty=no_runs(schedule),
     )

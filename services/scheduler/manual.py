@@ -40,6 +40,10 @@ class UnderWay(ValueError):
     """A run that must not overlap with another one, which has no outcome yet."""
 
 
+class Archived(ValueError):
+    """A schedule that is put away runs no more, by hand neither, unless somebody insists."""
+
+
 class KeyTaken(ValueError):
     """An idempotency key that stands for something else already."""
 
@@ -75,7 +79,7 @@ async def run_now(  # noqa: PLR0913 - each says another thing about the run, all
     `schedule_key` may be a trigger's name instead, where there is no schedule. `payload` goes over the
     schedule's own. `seq` is an idempotency key: a second request under it gives the first occurrence.
     `force` runs it beside one that is under way, whatever its overlap rule says.
-    Raises `UnknownName`, `InvalidPayload`, `KeyTaken` or `UnderWay`.
+    Raises `UnknownName`, `InvalidPayload`, `KeyTaken`, `Archived` or `UnderWay`.
     """
     if seq is not None and seq.startswith(UNNAMED):
         raise KeyTaken(f"Keys that begin with {UNNAMED!r} are those of runs without one; choose another")
@@ -140,6 +144,8 @@ async def await_outcome(
 
 
 async def _require_free(store: DueStore, source: _Source, now: datetime) -> None:
+    if source.schedule is not None and source.schedule.state == "archived":
+        raise Archived(f"{source.key} is archived; `propman scheduler resume {source.key}` brings it back")
     if source.schedule is None or source.schedule.rules.overlap == "allow":
         return
     if (await store.slot(source.schedule.id, now)).is_open:

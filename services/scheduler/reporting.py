@@ -40,6 +40,12 @@ def next_run(schedule: Schedule) -> str:
     return local_time(schedule.next_run_at, schedule.time_zone)
 
 
+def run_time(moment: datetime, time_zone: str) -> str:
+    """When a run is, as people at its place read it; with its seconds where it has some."""
+    seconds = ":%S" if moment.second else ""
+    return f"{moment.astimezone(zone(time_zone)):%Y-%m-%d %H:%M{seconds} %Z}"
+
+
 def no_runs(schedule: Schedule) -> str:
     """Why a schedule has no next run."""
     if schedule.follows_properties and schedule.state in {"active", "paused"}:

@@ -38,6 +38,10 @@ class InvalidSpec(ValueError):
     """A field of a timetable makes no sense; the message begins with its name."""
 
 
+class TooMany(ValueError):
+    """More instants than anybody wants to read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Spec:
     """A timetable as it was written down, ready to be asked."""
@@ -58,12 +62,14 @@ class Spec:
             pass
         return found
 
-    def due(self, last_handled: datetime, now: datetime) -> list[datetime]:
-        """The instants in (last_handled, now], oldest first."""
+    def due(self, last_handled: datetime, now: datetime, *, most: int | None = None) -> list[datetime]:
+        """The instants in (last_handled, now], oldest first; raises `TooMany` for more than `most`."""
         found: list[datetime] = []
         try:
             moment = self.timetable.after(last_handled)
             while moment <= now:
+                if len(found) == most:
+                    raise TooMany(f"more than {most:,} instants came due in that time; give a shorter one")
                 found.append(moment)
                 moment = self.timetable.after(moment)
         except NeverAgain:
@@ -201,14 +207,21 @@ def _calendar_days(fields: _Fields) -> Timetable:
     return CalendarDays(start, fields.whole("every_days", 1, 3_660), fields.clock_time(), fields.zone())
 
 
+_LONGEST_MONTHS: Final = (0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
 def _monthly(fields: _Fields) -> Timetable:
     start: datetime = fields.parsed("start_month", _month, "a month such as 2026-09")
     overflow = fields.choice("overflow", ("clamp", "skip")) or "clamp"
+    day, every = fields.day(), fields.whole("every_months", 1, 1_200)
+    months = {(start.month - 1 + every * number) % 12 + 1 for number in range(12)}
+    if overflow == "skip" and day != "last" and all(_LONGEST_MONTHS[month] < day for month in months):
+        raise InvalidSpec(f"day: none of its months has a day {day}, so it would never be due")
     return Monthly(
         start.year,
         start.month,
-        fields.whole("every_months", 1, 1_200),
-        fields.day(),
+        every,
+        day,
         fields.clock_time(),
         fields.zone(),
         cast('Literal["clamp", "skip"]', overflow),
@@ -235,9 +248,13 @@ _READERS: Final[dict[str, tuple[Callable[[_Fields], Timetable], tuple[str, ...]]
 }
 
 
-def notes_on(spec: Spec, instants: list[datetime]) -> list[str]:
-    """What a person should know of these instants: clock changes, short months, traps of cron."""
-    notes = []
+def notes_on(spec: Spec, instants: list[datetime], *, after: datetime | None = None) -> list[str]:
+    """What a person should know of these instants: clock changes, short months, traps of cron.
+
+    `after` is the moment they were asked for after; without it nothing is said of what was left out before
+    the first one.
+    """
+    notes = _skipped_gaps(spec, instants, after)
     if spec.kind == "cron" and is_ambiguous(str(spec.document["expr"])):
         notes.append(
             "A step in one day field beside a restriction in the other: crons disagree, here both must match."
@@ -247,6 +264,17 @@ def notes_on(spec: Spec, instants: list[datetime]) -> list[str]:
     if spec.kind == "monthly" and spec.document["day"] != "last":
         notes += _short_months(spec, instants)
     return notes
+
+
+def _skipped_gaps(spec: Spec, instants: list[datetime], after: datetime | None) -> list[str]:
+    """Which runs are left out because the clock leaps over them, and the schedule says `skip`."""
+    if spec.document.get("dst_gap") != "skip" or not instants:
+        return []
+    otherwise = read_spec({**spec.document, "timezone": spec.zone.key, "dst_gap": "transition"})
+    start = after or instants[0] - timedelta(seconds=1)
+    left_out = set(otherwise.due(start, instants[-1])) - set(instants)
+    days = sorted({moment.astimezone(spec.zone).date() for moment in left_out})
+    return [f"On {day} the clock goes forward over the time, and the run is left out." for day in days]
 
 
 def _clock_notes(moment: datetime, here: ZoneInfo) -> list[str]:
@@ -279,6 +307,6 @@ def _short_months(spec: Spec, instants: list[datetime]) -> list[str]:
         if (other.year - one.year) * 12 + other.month - one.month > step
     ]
     return [
-        f"Between {one:%Y-%m} and {other:%Y-%m} a month has no day {wanted} and is left out."
+        f"Between {one:%Y-%m} and {other:%Y-%m} months without a day {wanted} are left out."
         for one, other in skipped
     ]

@@ -63,7 +63,7 @@ log = structlog.get_logger()
 async def watch(tx: Tx, queues: Mapping[str, QueueState] | None = None) -> Changes:
     """Look once, raise what is new and resolve what is over; `queues` is None where the broker is silent."""
     processes = await heartbeats.heard(tx.connection)
-    findings = await schedule_findings(tx, queues or {}) + await scheduler_findings(tx, processes)
+    findings = await schedule_findings(tx, queues or {}, processes) + await scheduler_findings(tx, processes)
     services = await service_findings(tx, queues, processes)
     judged = set(get_args(Kind))
     if queues is None:
@@ -120,7 +120,9 @@ def _said(alert: Alert) -> dict[str, object]:
     }
 
 
-async def schedule_findings(tx: Tx, queues: Mapping[str, QueueState]) -> list[Finding]:
+async def schedule_findings(
+    tx: Tx, queues: Mapping[str, QueueState], processes: Sequence[Process]
+) -> list[Finding]:
     """What is wrong with the schedules."""
     store, history = ScheduleStore(tx.connection), HistoryStore(tx.connection)
     written, runs = await store.written(), await history.recent_runs(RUNS)
@@ -138,6 +140,7 @@ async def schedule_findings(tx: Tx, queues: Mapping[str, QueueState]) -> list[Fi
             last_success_at=successes.get(schedule.key),
             due_at=_due_at(schedule, timetable, changed),
             period=_period(timetable, tx.at),
+            scheduler_since=_since(processes),
             fits=_fits(schedule, timetable),
         )
         found += judge(watched, tx.at, deaf)
@@ -214,8 +217,7 @@ async def service_findings(
     """
     store, now = ReportStore(tx.connection), SystemClock().now()
     reports = await store.all()
-    started = [row["started_at"] for row in processes if heartbeats.is_alive(row, now)]
-    judgement = judge_services(reports, now, min(started, default=None))
+    judgement = judge_services(reports, now, _since(processes))
     if queues is None:
         return judgement
     before = await store.backlogs()
@@ -224,6 +226,12 @@ async def service_findings(
     await store.put_backlogs(backlogs)
     found = [one for one in judge_queues(reports, backlogs, now) if one.name not in judgement.unknown]
     return replace(judgement, findings=(*judgement.findings, *found))
+
+
+def _since(processes: Sequence[Process]) -> datetime | None:
+    """Since when some scheduler has been alive without a gap, as far as its processes tell."""
+    now = SystemClock().now()
+    return min((row["started_at"] for row in processes if heartbeats.is_alive(row, now)), default=None)
 
 
 def asked(schedules: Iterable[Schedule]) -> dict[Deaf, str]:
@@ -258,11 +266,29 @@ def broker_look(url: str) -> QueueLook:
     return look
 
 
+def in_words(changes: Changes | None) -> list[str]:
+    """What a look has changed, a line for each alert."""
+    if changes is None:
+        return []
+    raised = [f"Raised: {one.kind} of {one.about}, {one.detail}." for one in changes.raised]
+    return [*raised, *(f"Over: {one.kind} of {one.about}." for one in changes.resolved)]
+
+
 class Watchdog:
     """Looks every few seconds until it is stopped."""
 
-    def __init__(self, transactions: Transactions, look: QueueLook, *, every: float = PERIOD) -> None:
-        """Watches the scheduler's database; `look` asks the broker."""
+    def __init__(
+        self,
+        transactions: Transactions,
+        look: QueueLook,
+        *,
+        every: float = PERIOD,
+        tell: Callable[[str], None] | None = None,
+    ) -> None:
+        """Watches the scheduler's database; `look` asks the broker, `tell` says to a person what is new."""
+        self._tell = tell or (lambda _words: None)
+        self._trouble: str | None = None
+        self._deaf = False
         self._transactions = transactions
         self._look = look
         self._every = every
@@ -272,9 +298,22 @@ class Watchdog:
         """Look until stopped. The first look waits too: who starts with us has not said a word yet."""
         while not await self._told_to_stop():
             try:
-                await self.look_once()
+                changes = await self.look_once()
             except Exception as error:  # noqa: BLE001 - nothing may end the watching; the next look finds out
                 log.warning("watch_failed", error=describe(error))
+                self._tell_trouble(f"The database cannot be looked at: {describe(error)}")
+                continue
+            self._tell_trouble(
+                "The broker does not answer: of queues nothing is known" if self._deaf else None
+            )
+            for words in in_words(changes):
+                self._tell(words)
+
+    def _tell_trouble(self, words: str | None) -> None:
+        """Say once that a server is away, and once that it is back."""
+        if words != self._trouble:
+            self._tell(f"{words or 'It can be looked at again'}.")
+        self._trouble = words
 
     def stop(self) -> None:
         """Return from `run`."""
@@ -283,8 +322,10 @@ class Watchdog:
     async def look_once(self) -> Changes | None:
         """One look; None where another watchdog is at it."""
         queues: Mapping[str, QueueState] | None = None
+        self._deaf = True
         with suppress(BrokerSilent):
             queues = await self._look(await watched_queues(self._transactions))
+            self._deaf = False
         async with self._transactions.begin(command_envelope("scheduler.watch", new_id())) as tx:
             if not await AlertStore(tx.connection).take_turn():
                 return None

@@ -67,10 +67,11 @@ async def test_add_takes_any_kind_with_its_rules_and_show_says_them_in_words(
 
 
 async def test_every_so_often_counts_from_now(shell: Shell, scheduler: Scheduler, clock: SetClock) -> None:
-    _, said = await add(shell, "--every", "90s")
+    out, said = await add(shell, "--every", "90s")
 
     schedule = await scheduler.schedule("rent")
     assert schedule.next_run_at is not None
+    assert re.search(r"\d\d:\d\d:\d\d UTC", out)
     assert re.search(r"^every 90s from \d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)? UTC on\.$", said, re.MULTILINE), said
     assert timedelta(seconds=85) < schedule.next_run_at - clock.now() < timedelta(seconds=150)
 
@@ -190,6 +191,19 @@ async def test_run_now_keeps_who_and_why_and_refuses_to_overlap(shell: Shell, sc
     assert ("ana", "late leases", False) in asked
     assert [dry for _by, _reason, dry in asked].count(True) == 1
     assert "is under way" in err
+
+
+async def test_an_archived_schedule_runs_by_hand_only_after_it_was_brought_back(
+    shell: Shell, scheduler: Scheduler
+) -> None:
+    await scheduler.add("rent")
+    await shell.run("scheduler", "archive", "rent")
+
+    _, err = await shell.run("scheduler", "run-now", "rent", exit_code=2)
+
+    assert "rent is archived; `propman scheduler resume rent` brings it back" in err
+    await shell.run("scheduler", "resume", "rent")
+    await shell.run("scheduler", "run-now", "rent")
 
 
 async def test_a_backfill_is_shown_then_confirmed_then_done(

@@ -135,6 +135,47 @@ def test_every_shared_rejection_names_the_expression(vector: dict[str, Any]) -> 
         read_spec({"kind": "cron", "expr": vector["expr"], "timezone": "UTC"})
 
 
+@pytest.mark.shared_data
+async def test_every_shared_vector_holds_by_the_commands() -> None:
+    wanted = ("cron", "dst_policy_variants", "interval", "monthly", "calendar_days")
+    for vector in (parameter.values[0] for parameter in vectors(*wanted) if parameter.id != "no-vectors"):
+        document = {name: value for name, value in vector.items() if name in FIELDS}
+        spec = json.dumps({"kind": "cron", **document})
+        words = ("--spec", spec, "--after", vector["after"], "--count", str(vector["count"]))
+        ran = await run_propman("scheduler", "preview", "--json", *words, environment={})
+        assert ran.json["expected"] == vector["expected"], vector["id"]
+        assert ran.json["expected_local"] == vector.get("expected_local", ran.json["expected_local"])
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize("vector", vectors("catch_up"))
+async def test_every_shared_catch_up_holds_by_the_command(vector: dict[str, Any]) -> None:
+    spec = {"kind": "cron", "expr": vector["expr"], "timezone": vector["timezone"]}
+    ran = await run_propman(
+        *("scheduler", "catch-up", "--json", "--spec", json.dumps(spec), "--policy", vector["catch_up"]),
+        *("--last-handled", vector["last_handled"], "--now", vector["now"]),
+        *("--window", str(vector["catch_up_window_seconds"]), "--max", str(vector["catch_up_max"])),
+        *("--grace", str(vector["on_time_grace_seconds"])),
+        environment={},
+    )
+
+    stated = {name: vector[name] for name in ("due", "record_missed", "next_run")}
+    assert {name: ran.json[name] for name in stated} == stated
+    published = [(one["scheduled_for"], one["coalesced"]) for one in ran.json["publish"]]
+    assert published == [(one["scheduled_for"], one["coalesced"]) for one in vector["publish"]]
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize("vector", vectors("cron_reject"))
+async def test_every_shared_rejection_holds_by_the_command(vector: dict[str, Any]) -> None:
+    spec = json.dumps({"kind": "cron", "expr": vector["expr"], "timezone": "UTC"})
+    ran = await run_propman(
+        "scheduler", "preview", "--spec", spec, "--after", "2026-01-01T00:00:00Z", environment={}
+    )
+
+    assert (ran.code, ran.err.startswith("Error: expr: "), ran.err.count("\n")) == (2, True, 1)
+
+
 @given(spec=specs, moment=moments)
 def test_instants_are_strictly_increasing(spec: Spec, moment: datetime) -> None:
     found = [moment, *spec.upcoming(moment, 8)]
@@ -225,6 +266,7 @@ DAYS = {
         (MONTHLY | {"start_month": "2026-13"}, "start_month"),
         (MONTHLY | {"day": 32}, "day"),
         (MONTHLY | {"overflow": "wrap"}, "overflow"),
+        (MONTHLY | {"overflow": "skip", "start_month": "2026-02", "every_months": 12, "day": 30}, "day"),
         (DAYS | {"start_date": "2026-02-30"}, "start_date"),
         (DAYS | {"time": "25:00"}, "time"),
         ({"kind": "once", "at": "soon"}, "at"),
@@ -294,6 +336,10 @@ def test_notes_say_what_clock_changes_and_short_months_do() -> None:
         }
     )
 
+    left_out = read_spec({**gap.document, "dst_gap": "skip"})
+    assert notes_on(
+        left_out, left_out.upcoming(at("2026-03-07T12:00:00Z"), 2), after=at("2026-03-07T12:00:00Z")
+    ) == ["On 2026-03-08 the clock goes forward over the time, and the run is left out."]
     assert "goes forward" in notes_on(gap, gap.upcoming(at("2026-03-07T12:00:00Z"), 1))[0]
     assert (
         "comes twice; this is the first" in notes_on(twice, twice.upcoming(at("2026-10-31T12:00:00Z"), 1))[0]
@@ -350,6 +396,16 @@ async def test_catch_up_prints_what_would_be_announced() -> None:
         "record_missed": ["2026-05-02T09:00:00Z", "2026-05-03T09:00:00Z"],
         "next_run": "2026-05-04T09:00:00Z",
     }
+
+
+async def test_catching_up_with_more_than_anybody_reads_is_refused() -> None:
+    ran = await run_propman(
+        *("scheduler", "catch-up", "--spec", json.dumps(INTERVAL | {"every_seconds": 1})),
+        *("--last-handled", "2020-01-01T00:00:00Z", "--now", "2026-01-01T05:00:00Z"),
+        environment={},
+    )
+
+    assert (ran.code, "more than 10,000 instants" in ran.err) == (2, True)
 
 
 async def test_the_end_of_the_calendar_is_one_line_and_exit_2() -> None:

@@ -1,5 +1,6 @@
 """Each thing that is wrong with a schedule raises its alert once, and is over by itself."""
 
+import asyncio
 import json
 import re
 from collections.abc import Collection
@@ -9,29 +10,31 @@ from typing import Any, Literal
 import pytest
 import sqlalchemy as sa
 
-from services.scheduler.controlling import pause
+from services.scheduler.controlling import pause, resume
 from services.scheduler.domain.alerts import Alert
 from services.scheduler.domain.rules import Rules
 from services.scheduler.domain.services import QueueState
 from services.scheduler.domain.watching import Deaf
+from services.scheduler.gateways.queues import BrokerSilent
 from services.scheduler.handlers import router
 from services.scheduler.schema import occurrences, schedules
 from services.scheduler.store.alerts import AlertStore
 from services.scheduler.triggers import known_triggers
-from services.scheduler.watching import acknowledge, watch
+from services.scheduler.watching import Watchdog, acknowledge, watch
 from shared import heartbeats
 from shared.clock import SystemClock
 from shared.contracts.scheduler import MonthlyBillingDue, TriggerOutcome
 from shared.identity import new_id
 from shared.messaging.naming import queue_for
 from shared.messaging.tables import outbox
-from tests.scheduler.driver import Scheduler
+from tests.scheduler.driver import Scheduler, until
 from tests.scheduler.test_cli import Shell
 from tests.support.databases import TestDatabases
 from tests.support.messages import deliver, emitted
 
 pytestmark = pytest.mark.servers
 
+AGES = timedelta(days=1_000)
 DAILY = "0 9 * * *"
 BILLING = Deaf("billing", MonthlyBillingDue.topic)
 State = Literal["succeeded", "partial", "failed"]
@@ -54,7 +57,7 @@ async def beat(scheduler: Scheduler, ago: timedelta = timedelta()) -> None:
     )
     now = SystemClock().now() - ago
     row |= {"instance_id": new_id(), "service": "scheduler", "host": "h", "version": "1", "state": "running"}
-    row |= {"started_at": now, "seen_at": now, "cpu_percent": 0.0, "per_second": 0.0}
+    row |= {"started_at": now - timedelta(days=3_000), "seen_at": now, "cpu_percent": 0.0, "per_second": 0.0}
     async with scheduler.transactions.engine.begin() as connection:
         await heartbeats.write(connection, row)
 
@@ -205,6 +208,9 @@ async def test_a_schedule_that_did_nothing_for_three_days(scheduler: Scheduler) 
     assert await look(scheduler) == await look(scheduler) == ["silent rent"]
     [alert] = await alerts(scheduler)
     assert "it is paused" in alert.detail
+    await scheduler.change(resume)
+    await run(scheduler)
+    assert await look(scheduler) == []
 
 
 async def test_a_run_without_effect_where_there_always_was_one(scheduler: Scheduler) -> None:
@@ -248,6 +254,12 @@ async def test_a_run_that_takes_three_times_as_long_as_ever(scheduler: Scheduler
     await run(scheduler, minutes=7)
 
     assert await look(scheduler) == ["slow rent"]
+    async with scheduler.transactions.engine.begin() as connection:  # it was away, and was started since
+        await connection.execute(sa.text("update instances set started_at = seen_at"))
+        await connection.execute(
+            sa.update(occurrences).values(announced_at=occurrences.c.announced_at - AGES)
+        )
+    assert await look(scheduler, alive=False) == []
 
 
 async def test_what_is_due_by_its_definition_and_was_not_announced(scheduler: Scheduler) -> None:
@@ -339,6 +351,33 @@ async def test_one_watchdog_acts_at_a_time(scheduler: Scheduler) -> None:
         turns = [await AlertStore(tx.connection).take_turn() for tx in (one, other)]
 
     assert turns == [True, False]
+
+
+async def test_a_watchdog_that_runs_apart_says_what_begins_what_is_over_and_who_is_silent(
+    scheduler: Scheduler,
+) -> None:
+    told: list[str] = []
+    silent = True
+
+    async def ask(_names: Collection[str]) -> dict[str, QueueState]:
+        if silent:
+            raise BrokerSilent
+        return {}
+
+    async def said_so(words: str) -> bool:
+        return any(line.startswith(words) for line in told)
+
+    dog = Watchdog(scheduler.transactions, ask, every=0.05, tell=told.append)
+    task = asyncio.create_task(dog.run())
+    await until(lambda: said_so("Raised: scheduler_stalled of scheduler, announces nothing"))
+    silent = False
+    await beat(scheduler)
+    await until(lambda: said_so("Over: scheduler_stalled of scheduler."))
+    dog.stop()
+    await task
+
+    assert told[0].startswith("The broker does not answer")
+    assert told.count("It can be looked at again.") == 1
 
 
 async def test_the_commands_list_show_and_acknowledge_an_alert(

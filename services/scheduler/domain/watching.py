@@ -56,6 +56,8 @@ class Watched:
     """The first instant that should have been announced since anything was; None where none is near."""
     period: timedelta | None
     """From one instant to the next."""
+    scheduler_since: datetime | None = None
+    """When the scheduler that is alive was started: a run of before may have waited for it."""
     fits: bool = True
     """Whether its next run is an instant of its definition."""
 
@@ -165,8 +167,14 @@ def _unlike_the_others(watched: Watched, successes: Sequence[Occurrence]) -> _Fo
     if len(lengths) >= SLOW_SAMPLES:
         usual = lengths[int(len(lengths) * 0.95)]
         length = _length(newest)
-        if length > SLOW_AT_LEAST and length > SLOW_FACTOR * usual:
+        if length > SLOW_AT_LEAST and length > SLOW_FACTOR * usual and not _waited_for_us(watched, newest):
             yield "slow", f"{length.total_seconds():.0f} s instead of {usual.total_seconds():.0f} s"
+
+
+def _waited_for_us(watched: Watched, item: Occurrence) -> bool:
+    """Whether no scheduler was there while a run went on: then it is not the run that was slow."""
+    since = watched.scheduler_since
+    return since is not None and (item.announced_at or item.created_at) < since
 
 
 def _effect(item: Occurrence) -> int:

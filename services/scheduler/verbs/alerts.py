@@ -138,7 +138,7 @@ async def watchdog(
     settings = scheduler_settings()
     broker = settings.broker_url.get_secret_value()
     async with open_transactions(settings, "scheduler-watchdog") as transactions:
-        dog = Watchdog(transactions, broker_look(broker), every=every)
+        dog = Watchdog(transactions, broker_look(broker), every=every, tell=None if once else say)
         relay = Relay(
             service="scheduler",
             dsn=driver_url(settings.database_url.get_secret_value()),

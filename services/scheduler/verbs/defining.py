@@ -13,7 +13,7 @@ from services.scheduler.definitions import new_schedule
 from services.scheduler.domain.rules import Rules
 from services.scheduler.domain.schedules import PROPERTY_ZONE, Schedule
 from services.scheduler.following import align, parts_of
-from services.scheduler.reporting import local_time, no_runs, schedule_document
+from services.scheduler.reporting import no_runs, run_time, schedule_document
 from services.scheduler.rule_texts import parse_duration, parse_rules
 from services.scheduler.spec_words import spec_in_words
 from services.scheduler.specs import InvalidSpec, parse_document, read_spec
@@ -140,7 +140,7 @@ def _show_new(schedule: Schedule, following: Sequence[Run], *, dry_run: bool, as
         return
     say(f"{spec_in_words(schedule.spec)}.")
     print_table(
-        ["next runs", "zone"], [[local_time(*run), run[1]] for run in following], empty=no_runs(schedule)
+        ["next runs", "zone"], [[run_time(*run), run[1]] for run in following], empty=no_runs(schedule)
     )
     if dry_run:
         say("Dry run: nothing was added.")
@@ -266,5 +266,5 @@ def _show_change(schedule: Schedule, before: list[Run], after: list[Run]) -> Non
         instants = {"before": [moment for moment, _ in before], "after": [moment for moment, _ in after]}
         print_json({"key": schedule.key, **instants})
         return
-    rows = [[local_time(*run) if run else "-" for run in pair] for pair in zip_longest(before, after)]
+    rows = [[run_time(*run) if run else "-" for run in pair] for pair in zip_longest(before, after)]
     print_table(["before", "after"], rows, empty=no_runs(schedule))

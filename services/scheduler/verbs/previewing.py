@@ -9,7 +9,7 @@ import typer
 
 from services.scheduler.domain.catch_up import CatchUpRules, Policy, plan_catch_up
 from services.scheduler.domain.schedules import PROPERTY_ZONE
-from services.scheduler.specs import InvalidSpec, Spec, notes_on, parse_document, read_spec
+from services.scheduler.specs import InvalidSpec, Spec, TooMany, notes_on, parse_document, read_spec
 from services.scheduler.store import ZoneStore
 from services.scheduler.verbs.opening import looking
 from shared.cli import (
@@ -28,6 +28,9 @@ from shared.clock import zone as zone_named
 SpecOption = Annotated[
     str, typer.Option("--spec", metavar="JSON", help='When: {"kind": "cron", "expr": …, "timezone": …}.')
 ]
+MOST_DUE = 10_000
+"""So many instants one look at catching up may be about."""
+
 INSTANT = {"parser": parse_instant, "metavar": "INSTANT"}
 
 
@@ -80,7 +83,7 @@ async def preview(
     notes = [
         note
         for place in places
-        for note in notes_on(place, [moment for moment, name in runs if name == place.zone.key])
+        for note in notes_on(place, [moment for moment, name in runs if name == place.zone.key], after=after)
     ]
     if json_wanted():
         document = _preview_document(runs, notes)
@@ -110,6 +113,8 @@ def _print_runs(runs: Sequence[tuple[datetime, str]], notes: Sequence[str], *, c
 def _within_the_calendar() -> Iterator[None]:
     try:
         yield
+    except TooMany as error:
+        raise UsageProblem(f"{error}.") from None
     except OverflowError as error:
         raise UsageProblem("That leads past the year 9999, where the calendar ends.") from error
 
@@ -142,7 +147,7 @@ def catch_up(
     found = _read(spec)
     rules = CatchUpRules(policy, timedelta(seconds=window), most, timedelta(seconds=grace))  # type: ignore[arg-type]
     with _within_the_calendar():
-        due = found.due(last_handled, now)
+        due = found.due(last_handled, now, most=MOST_DUE)
         plan = plan_catch_up(due, now=now, rules=rules)
         following = found.upcoming(now, 1)
     if json_wanted():
