@@ -1,10 +1,14 @@
 """From what is wrong with a schedule to the operators' mailbox: once when it begins, once when it is over."""
 
+import re
+import shlex
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+import services.scheduler as scheduling_pages
 from services.notifications.handlers import router
 from services.notifications.rendering import Templates
 from services.notifications.schema import contacts, deliveries, notifications
@@ -17,7 +21,9 @@ from shared.clock import SystemClock
 from shared.contracts.base import Message
 from shared.contracts.scheduler import AlertRaised, AlertResolved, ServiceReported
 from shared.messaging.transaction import Transactions
+from tests.notifications.test_cli import Shell
 from tests.scheduler.driver import Scheduler, SetClock
+from tests.support.commands import run_propman
 from tests.support.databases import TestDatabases
 from tests.support.messages import deliver, emitted
 
@@ -68,6 +74,11 @@ async def look_and_tell(scheduler: Scheduler, desk: Transactions) -> None:
 
 async def mails(desk: Transactions) -> list[tuple[str, str]]:
     """Address and subject of what the operators are sent, in the order of the alphabet."""
+    return sorted((address, subject) for address, subject, _ in await texts(desk))
+
+
+async def texts(desk: Transactions) -> list[tuple[str, str, str]]:
+    """Address, subject and text of what the operators are sent."""
     query = (
         sa.select(
             deliveries.c.address,
@@ -85,8 +96,9 @@ async def mails(desk: Transactions) -> list[tuple[str, str]]:
     )
     async with desk.engine.connect() as connection:
         rows = [row._asdict() for row in await connection.execute(query)]
-    texts = Templates()
-    return sorted((row["address"], rendered_row(texts, row, desk.clock.now()).subject) for row in rows)
+    templates = Templates()
+    drawn = [(row["address"], rendered_row(templates, row, desk.clock.now())) for row in rows]
+    return [(address, one.subject, one.text) for address, one in drawn]
 
 
 async def test_operators_are_mailed_once_when_it_begins_and_once_when_it_is_over(
@@ -149,3 +161,26 @@ async def test_operators_are_mailed_of_the_dead_letters_of_another_service(
         ("ana@example.com", "Something is wrong: billing, messages could not be handled"),
         ("beatriz@example.com", "Algo va mal: billing, hay mensajes que no se pudieron tratar"),
     ]
+
+    alert, *_ = [said for topic, said in await emitted(scheduler.transactions) if topic == AlertRaised.topic]
+    [(_, _, text)] = [mail for mail in await texts(desk) if mail[0] == "ana@example.com"]
+    assert f"Since: {scheduler.clock.now():%Y-%m-%d %H:%M} UTC" in text
+    assert f"To see to it: propman scheduler alerts acknowledge {alert['alert_id']}" in text
+
+
+async def test_the_recipe_for_being_mailed_works_as_it_is_typed(databases: TestDatabases) -> None:
+    recipe = (Path(scheduling_pages.__file__).parent / "README.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^(?:(person)=\$\()?propman (notifications .*?)\)?$", recipe, re.MULTILINE)
+    environment = Shell(await databases.url("notifications")).environment
+    async with databases.transactions("notifications"):
+        said: dict[str, str] = {}
+        for kept, words in lines:
+            typed = shlex.split(words.replace("$person", said.get("person", "")))
+            ran = await run_propman(*typed, environment=environment)
+            assert ran.code == 0, (typed, ran.err)
+            if kept:
+                said[kept] = ran.out.strip()
+        ran = await run_propman("notifications", "groups", "members", "Operators", environment=environment)
+
+    assert len(lines) == 5
+    assert "On call" in ran.out
