@@ -23,7 +23,7 @@ from shared.contracts.billing import (
 )
 from shared.contracts.leasing import LeaseActivated, PropertyRegistered, TenantRegistered
 from shared.contracts.rewards import CalculateRewards
-from shared.contracts.scheduler import RewardsDue
+from shared.contracts.scheduler import RewardsDue, TriggerStarted
 from shared.identity import derived_id
 from shared.messaging.transaction import Transactions
 from tests.support.commands import Ran, run_propman
@@ -220,7 +220,8 @@ class Desk:
             if topic == CalculateRewards.topic:
                 await self.hear(CalculateRewards.model_validate(body))
         said = (await emitted(self.transactions))[before:]
-        return [(topic, body) for topic, body in said if topic != CalculateRewards.topic]
+        own = {CalculateRewards.topic, TriggerStarted.topic}
+        return [(topic, body) for topic, body in said if topic not in own]
 
     async def ledger(self) -> list[tuple[str, str, int, int]]:
         """Kind, month, amount and balance of each entry of Sally's ledger."""

@@ -14,7 +14,7 @@ from services.rewards.handlers.redeeming import NewRedemption, redeem
 from services.rewards.schema import entries, invoices, policies, redemptions, standings
 from shared.contracts.billing import RewardCreditRefused
 from shared.contracts.rewards import CalculateRewards, RewardGranted, RewardRevoked
-from shared.contracts.scheduler import TriggerOutcome
+from shared.contracts.scheduler import RewardsDue, TriggerOutcome, TriggerStarted
 from shared.identity import derived_id, new_id
 from tests.rewards.desk import (
     ELM,
@@ -259,6 +259,18 @@ async def test_the_outcome_of_several_chunks_is_said_once_with_the_sums_of_all(d
     assert [topic for topic, _ in granted] == [GRANTED] * (CHUNK + 1) + [OUTCOME]
     assert granted[-1][1]["counts"] == dict(NOTHING, examined=CHUNK + 1, granted=CHUNK + 1)
     assert revoked[-1][1]["counts"] == dict(NOTHING, examined=CHUNK + 1, revoked=CHUNK + 1)
+
+
+async def test_a_run_says_that_it_began_unless_it_is_over_at_once(desk: Desk) -> None:
+    await desk.evaluate()
+    nobody = await emitted(desk.transactions)
+    await desk.hear(*on_time(months(1, 3)))
+
+    await desk.evaluate()
+
+    began = [body for topic, body in await emitted(desk.transactions) if topic == TriggerStarted.topic]
+    assert [topic for topic, _ in nobody] == [OUTCOME]
+    assert [(body["consumer"], body["trigger"]) for body in began] == [("rewards", RewardsDue.topic)]
 
 
 async def test_what_billing_cannot_book_comes_back_once(desk: Desk) -> None:

@@ -20,7 +20,7 @@ from services.rewards.handlers.redeeming import Redeemed, apply_by_itself
 from services.rewards.store import CopyStore, FactStore, LedgerStore, PolicyStore, RedemptionStore, RunStore
 from services.rewards.store.runs import Run
 from shared.contracts.rewards import CalculateRewards
-from shared.contracts.scheduler import RewardsDue, TriggerOutcome
+from shared.contracts.scheduler import RewardsDue, TriggerOutcome, TriggerStarted
 from shared.db import plan_for_values
 from shared.messaging.router import Router
 from shared.messaging.transaction import Tx
@@ -95,6 +95,11 @@ async def request_rewards(due: RewardsDue, tx: Tx) -> None:
         )
     if run.finished:
         tx.emit(_outcome(run, tx))
+    else:
+        started = TriggerStarted(
+            occurrence_id=run.run_id, trigger=run.trigger, consumer="rewards", started_at=tx.at
+        )
+        tx.emit(started)
 
 
 @router.on(CalculateRewards, prefetch=1)
