@@ -28,6 +28,18 @@ async def system(servers: ServerUrls, tmp_path: Path) -> AsyncIterator[System]:
         yield made
 
 
+@pytest.fixture(scope="module")
+async def waiting(
+    servers: ServerUrls, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[tuple[System, list[str]]]:
+    """A system in which nothing runs and two facts wait, for tests that change nothing; and the facts' ids."""
+    async with a_system(servers, tmp_path_factory.mktemp("waiting")) as made:
+        made.environment["PROPMAN_RABBITMQ_MANAGEMENT_URL"] = servers.rabbitmq_management_url
+        identities = await publish_properties(made, 2)
+        await depth_becomes(made, 2)
+        yield made, identities
+
+
 async def publish_properties(system: System, count: int) -> list[str]:
     """Facts that wait in the queues of their consumers, by their ids."""
     connection = await aio_pika.connect(system.broker_url)
@@ -59,7 +71,7 @@ async def depth_becomes(system: System, count: int) -> None:
     async def reached() -> bool:
         return await depth(system, QUEUE) == count
 
-    await eventually(reached, within=15)
+    await eventually(reached, within=60)
 
 
 async def number_becomes(system: System, count: int, query: str) -> None:
@@ -121,9 +133,9 @@ async def test_a_message_that_was_flushed_and_handled_is_put_back_without_effect
     ],
 )
 async def test_nothing_is_flushed_that_was_not_named_twice(
-    system: System, words: tuple[str, ...], said: str
+    waiting: tuple[System, list[str]], words: tuple[str, ...], said: str
 ) -> None:
-    await publish_properties(system, 2)
+    system, _ = waiting
 
     code, out, err = await system.command("flush", *words, check=False)
 
@@ -132,8 +144,10 @@ async def test_nothing_is_flushed_that_was_not_named_twice(
     assert (out, await depth(system, QUEUE)) == ("", 2)
 
 
-async def test_a_dry_run_of_flush_shows_what_waits_and_takes_nothing(system: System) -> None:
-    identities = await publish_properties(system, 2)
+async def test_a_dry_run_of_flush_shows_what_waits_and_takes_nothing(
+    waiting: tuple[System, list[str]],
+) -> None:
+    system, identities = waiting
 
     shown = await document(system, "flush", QUEUE, "--dry-run")
 

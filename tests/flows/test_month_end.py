@@ -22,11 +22,12 @@ async def test_command_and_trigger_at_once_bill_each_lease_exactly_once(
         system.start("billing", instance="2")
         await load(system, tmp_path, LEASES)
 
+        wait = ("trigger", "monthly-billing", "--month", MONTH, "--wait", "--json")
         generate = ("billing", "generate-monthly-invoices", "--month", MONTH, "--json")
         _, first, second = await asyncio.gather(
-            system.command("trigger", "monthly-billing", "--month", MONTH, "--wait", "--json"),
-            system.command(*generate),
-            system.command(*generate),
+            system.command(*wait, as_process=True),
+            system.command(*generate, as_process=True),
+            system.command(*generate, as_process=True),
         )
         await system.quiet()
 

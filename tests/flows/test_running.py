@@ -23,6 +23,13 @@ async def system(servers: ServerUrls, tmp_path: Path) -> AsyncIterator[System]:
         yield made
 
 
+@pytest.fixture(scope="module")
+async def untouched(servers: ServerUrls, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
+    """One system for all that is refused before anything starts."""
+    async with a_system(servers, tmp_path_factory.mktemp("untouched")) as made:
+        yield made
+
+
 async def http_port(system: System, service: str) -> int:
     """The port a service says it serves health on, once it has started."""
 
@@ -90,9 +97,9 @@ async def test_a_second_instance_takes_another_port_where_none_was_asked_for(sys
     ],
 )
 async def test_what_prevents_a_start_is_one_line_with_its_exit_code(
-    system: System, changes: dict[str, str], code: int, said: str
+    untouched: System, changes: dict[str, str], code: int, said: str
 ) -> None:
-    ran = await run_propman("run", "billing", environment=system.environment | changes, as_process=True)
+    ran = await run_propman("run", "billing", environment=untouched.environment | changes, as_process=True)
 
     lines = [line for line in ran.err.strip().splitlines() if not line.startswith("{")]
     assert ran.code == code
@@ -102,12 +109,12 @@ async def test_what_prevents_a_start_is_one_line_with_its_exit_code(
     assert "Traceback" not in ran.err
 
 
-async def test_a_port_that_was_asked_for_and_is_taken_is_an_error(system: System) -> None:
+async def test_a_port_that_was_asked_for_and_is_taken_is_an_error(untouched: System) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        environment = system.environment | {"BILLING_HTTP_PORT": port}
+        environment = untouched.environment | {"BILLING_HTTP_PORT": port}
         ran = await run_propman("run", "billing", environment=environment, as_process=True)
 
     assert ran.code == 1
@@ -122,8 +129,8 @@ async def test_an_unmigrated_database_is_one_line_that_says_what_to_run(system: 
     assert "propman db migrate" in ran.err
 
 
-async def test_an_unknown_service_is_refused_with_the_known_ones(system: System) -> None:
-    ran = await run_propman("run", "parking", environment=system.environment)
+async def test_an_unknown_service_is_refused_with_the_known_ones(untouched: System) -> None:
+    ran = await run_propman("run", "parking", environment=untouched.environment)
 
     assert ran.code == 2
     assert f"Choose from: {', '.join(service_names())}." in ran.err

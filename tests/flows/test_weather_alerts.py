@@ -94,8 +94,8 @@ async def test_two_replicas_that_poll_at_once_raise_each_incident_once(
         await load_houses(system, tmp_path, MOBILE, MOBILE, (40.0, -100.0))
 
         await asyncio.gather(
-            *(system.command("trigger", "weather-check", "--wait") for _ in range(2)),
-            system.command("weather", "check-weather-alerts", "--official-only"),
+            *(system.command("trigger", "weather-check", "--wait", as_process=True) for _ in range(2)),
+            system.command("weather", "check-weather-alerts", "--official-only", as_process=True),
         )
         await system.quiet()
 

@@ -1,6 +1,5 @@
 """The whole system as operating-system processes, on databases and a virtual host of its own."""
 
-import asyncio
 import os
 import signal
 import subprocess
@@ -20,6 +19,7 @@ from propman.dev import ServerUrls
 from shared.db import driver_url
 from shared.messaging import topology
 from tests.support.brokers import TestVhost
+from tests.support.commands import run_propman
 from tests.support.databases import TestDatabases
 from tests.support.eventually import eventually
 
@@ -85,23 +85,16 @@ class System:
         self._running.clear()
         return codes
 
-    async def command(self, *words: str, check: bool = True) -> tuple[int, str, str]:
-        """Run `propman …`; exit code, stdout and stderr."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "propman",
-            *words,
-            env=self.environment,
-            cwd=self._folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+    async def command(
+        self, *words: str, check: bool = True, as_process: bool = False
+    ) -> tuple[int, str, str]:
+        """Run `propman …`; exit code, stdout and stderr. Commands at the same moment need `as_process`."""
+        ran = await run_propman(
+            *words, environment=self.environment, folder=self._folder, as_process=as_process
         )
-        out, err = await process.communicate()
-        code = process.returncode or 0
         if check:
-            assert code == 0, f"propman {' '.join(words)}: exit {code}\n{err.decode()}"
-        return code, out.decode(), err.decode()
+            assert ran.code == 0, f"propman {' '.join(words)}: exit {ran.code}\n{ran.err}"
+        return ran.code, ran.out, ran.err
 
     async def ask(self, service: str, query: str, *values: Any) -> list[asyncpg.Record]:
         """What a service's database answers, read as its own role."""
