@@ -24,7 +24,8 @@ settings.load_profile("propman")
 NEED_SERVERS = {"servers", "databases", "vhost", "instance"}
 
 
-LONG = {"flows", "faults"}
+LONG = {"flows", "faults", "test_new_service.py", "test_local_servers.py", "test_many_places.py"}
+"""Folders and files of which one keeps a process busy for twenty seconds to minutes."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -38,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
         if NEED_SERVERS & set(getattr(item, "fixturenames", ())):
             item.add_marker("servers")
     yield
-    items.sort(key=lambda item: item.path.parent.name not in LONG)
+    items.sort(key=lambda item: LONG.isdisjoint((item.path.parent.name, item.path.name)))
 
 
 @pytest.fixture(scope="session")
