@@ -29,7 +29,7 @@ from shared.link_keys import VARIABLE
 from shared.messaging.transaction import Transactions
 from shared.settings import ServiceSettings
 
-PATIENCE: Final = 5.0
+PATIENCE: Final = 8.0
 """Seconds for which the clock stands although work is left. Then what waits for time is given some: the
 claim of a process that died, the pause of something that failed."""
 
