@@ -1,5 +1,6 @@
 """`propman seed-dev-data`: a year of history that the system makes by itself, in minutes."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date
@@ -158,6 +159,7 @@ def agreed(found: Sequence[Holding], *, yes: bool) -> None:
     if not json_wanted():
         print_table(["service", "to be deleted"], [[item.service, item.text] for item in found])
     if not confirm("Delete all of it?", yes=yes):
+        say("Nothing is deleted.")
         raise typer.Exit(1)
 
 
@@ -187,6 +189,9 @@ async def run_through(past: Past, clock: Clock, log: str, *, apart: Sequence[str
         try:
             async with stage(simulated, time, Path(log), apart) as on_stage:
                 await make_past(on_stage, past, now=clock, advance=bar.advance)
+        except asyncio.CancelledError:
+            say("Cut off. The same command, without --clear, goes on from here.")
+            raise
         finally:
             simulated.close()
             time.unlink(missing_ok=True)

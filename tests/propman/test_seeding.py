@@ -95,6 +95,7 @@ async def test_clearing_names_what_goes_and_no_leaves_all(system: Databases) -> 
 
     assert asked.code == 1
     assert "Delete all of it?" in asked.err
+    assert "Nothing is deleted." in asked.err
     assert [line.split(None, 1) for line in asked.out.splitlines() if "hold" in line] == [
         ["billing", "1 hold"]
     ]
