@@ -248,8 +248,8 @@ async def import_file(
 ) -> None:
     r"""Put flushed messages back into the queue they came from, under their own ids.
 
-    What was handled meanwhile is recognised by its id and changes nothing; so is a second copy, where the same
-    file is put back twice.
+    What was handled meanwhile is recognised by its id and changes nothing; so is a second copy, where
+    the same file is put back twice.
 
     \b
     Example:
