@@ -18,7 +18,7 @@ from services.scheduler.settings import Settings
 from services.scheduler.specs import InvalidSpec
 from services.scheduler.timetable import InvalidCron
 from services.scheduler.triggers import InvalidPayload, UnknownTrigger
-from shared.cli import UsageProblem
+from shared.cli import UsageProblem, say
 from shared.clock import UnknownZone
 from shared.hosting import open_transactions
 from shared.messaging.transaction import Transactions
@@ -93,7 +93,11 @@ async def announced(
     """Announce, and wait for at most so many seconds for what comes of it."""
     async with open_transactions(scheduler_settings(), "scheduler") as transactions:
         identity = await _announce(transactions, name, payload, request)
-        return await await_outcome(transactions, identity, timeout)
+        return await await_outcome(transactions, identity, timeout, waiting=_say_who_is_awaited)
+
+
+def _say_who_is_awaited(occurrence: Occurrence) -> None:
+    say(f"Waiting for {', '.join(occurrence.unanswered)}.")
 
 
 async def _announce(

@@ -9,7 +9,6 @@ from services.scheduler.domain.zones import cursor_of
 from services.scheduler.following import parts_of
 from services.scheduler.handlers import router
 from services.scheduler.reporting import (
-    local_time,
     next_run,
     no_runs,
     occurrence_document,
@@ -131,7 +130,7 @@ async def history(
             [
                 item.id,
                 item.schedule_key,
-                local_time(item.scheduled_for, item.zone),
+                run_time(item.scheduled_for, item.zone),
                 item.zone,
                 item.origin,
                 item.coalesced,

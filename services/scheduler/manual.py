@@ -1,7 +1,7 @@
 """Announcing a trigger because somebody asks for it, and waiting for what comes of it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -26,6 +26,8 @@ from shared.identity import new_id
 from shared.messaging.transaction import Transactions, Tx
 
 POLL_SECONDS: Final = 0.1
+PATIENCE_SECONDS: Final = 5.0
+"""For so long nobody wonders what a command waits for."""
 
 
 class UnknownName(LookupError):
@@ -130,9 +132,15 @@ async def await_outcome(
     transactions: Transactions,
     occurrence_id: UUID,
     timeout: float = 120.0,  # noqa: ASYNC109 - running out of it is an answer here, not an error
+    *,
+    waiting: Callable[[Occurrence], None] = lambda _: None,
 ) -> Occurrence:
-    """An occurrence with its reports, once it is settled or the time is up; see `Occurrence.settled`."""
-    deadline = stopwatch() + timeout
+    """An occurrence with its reports, once it is settled or the time is up; see `Occurrence.settled`.
+
+    `waiting` is told each `PATIENCE_SECONDS` how it stands.
+    """
+    started = stopwatch()
+    deadline, told_at = started + timeout, started
     while True:
         async with transactions.engine.connect() as connection:
             occurrence = await OccurrenceStore(connection).occurrence(occurrence_id)
@@ -140,6 +148,9 @@ async def await_outcome(
             raise UnknownOccurrence(f"There is no occurrence {occurrence_id}")
         if occurrence.settled or stopwatch() >= deadline:
             return occurrence
+        if stopwatch() - told_at >= PATIENCE_SECONDS:
+            waiting(occurrence)
+            told_at = stopwatch()
         await asyncio.sleep(POLL_SECONDS)
 
 

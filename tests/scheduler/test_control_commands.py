@@ -134,7 +134,9 @@ async def test_edit_shows_the_next_five_before_and_after(shell: Shell, scheduler
 async def test_edit_changes_only_what_is_named(shell: Shell, scheduler: Scheduler) -> None:
     await scheduler.add("rent", rules=Rules(max_runs=7), period="2026-12")
 
-    await shell.run("scheduler", "edit", "rent", "--rule", "overlap=allow", "--rule", "run-timeout=none")
+    _out, said = await shell.run(
+        "scheduler", "edit", "rent", "--rule", "overlap=allow", "--rule", "run-timeout=none"
+    )
     await shell.run("scheduler", "edit", "rent", "--zone", "Asia/Tokyo")
     _out, err = await shell.run("scheduler", "edit", "rent", exit_code=2)
 
@@ -143,6 +145,8 @@ async def test_edit_changes_only_what_is_named(shell: Shell, scheduler: Schedule
     assert schedule.spec == {"kind": "cron", "expr": "5 * * * *", "timezone": "Asia/Tokyo"}
     assert schedule.payload == {"period": "2026-12"}
     assert "Nothing was to be changed" in err
+    assert "overlap: runs may overlap (was: a run is skipped while another is under way)" in said
+    assert "run timeout: none (was: 1h)" in said
 
 
 async def test_a_pause_says_who_why_and_until(shell: Shell, scheduler: Scheduler) -> None:

@@ -7,7 +7,9 @@ from uuid import UUID
 
 import pytest
 
+from services.scheduler import manual
 from services.scheduler.definitions import InvalidSchedule, new_schedule
+from services.scheduler.domain.occurrences import Occurrence
 from services.scheduler.domain.rules import Rules
 from services.scheduler.handlers import router
 from services.scheduler.manual import (
@@ -170,6 +172,19 @@ async def test_waiting_in_vain_gives_the_occurrence_as_it_is(scheduler: Schedule
     )
 
     assert (occurrence.settled, occurrence.unanswered) == (False, ("billing",))
+
+
+@pytest.mark.servers
+async def test_whoever_waits_is_told_who_has_not_answered(
+    scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manual, "PATIENCE_SECONDS", 0.0)
+    seen: list[Occurrence] = []
+    identity = await ask(scheduler, "monthly-billing")
+
+    await await_outcome(scheduler.transactions, identity, timeout=0.3, waiting=seen.append)
+
+    assert {occurrence.unanswered for occurrence in seen} == {("billing",)}
 
 
 @pytest.mark.servers

@@ -10,7 +10,7 @@ from services.scheduler.backfilling import MOST, Gap, instants_between
 from services.scheduler.backfilling import backfill as fill
 from services.scheduler.backfilling import cancel as stop
 from services.scheduler.definitions import InvalidSchedule
-from services.scheduler.reporting import local_time
+from services.scheduler.reporting import local_time, run_time
 from services.scheduler.store import BackfillStore
 from services.scheduler.verbs.opening import KeyArgument, changing, looking, the_schedule
 from shared.cli import (
@@ -166,7 +166,7 @@ def _show(gaps: list[Gap], chosen: list[Gap]) -> None:
     wanted = set(chosen)
     rows = [
         [
-            local_time(gap.scheduled_for, gap.zone),
+            run_time(gap.scheduled_for, gap.zone),
             gap.zone,
             _so_far(gap),
             "run" if gap in wanted else "-",

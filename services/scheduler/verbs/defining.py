@@ -14,7 +14,7 @@ from services.scheduler.domain.rules import Rules
 from services.scheduler.domain.schedules import PROPERTY_ZONE, Schedule
 from services.scheduler.following import align, parts_of
 from services.scheduler.reporting import no_runs, run_time, schedule_document
-from services.scheduler.rule_texts import parse_duration, parse_rules
+from services.scheduler.rule_texts import parse_duration, parse_rules, rules_in_words
 from services.scheduler.spec_words import spec_in_words
 from services.scheduler.specs import InvalidSpec, parse_document, read_spec
 from services.scheduler.store import DueStore, ScheduleStore
@@ -186,6 +186,7 @@ async def change(
         changed = await edit(tx, former, wanted)
         after = coming(await parts_of(tx.connection, changed), tx.at, 5)
     _show_change(changed, before, after)
+    _show_rules(former, changed)
     if dry_run:
         say("Dry run: nothing was changed.")
     else:
@@ -268,3 +269,10 @@ def _show_change(schedule: Schedule, before: list[Run], after: list[Run]) -> Non
         return
     rows = [[run_time(*run) if run else "-" for run in pair] for pair in zip_longest(before, after)]
     print_table(["before", "after"], rows, empty=no_runs(schedule))
+
+
+def _show_rules(former: Schedule, changed: Schedule) -> None:
+    was, now = rules_in_words(former.rules), rules_in_words(changed.rules)
+    for name in was | now:
+        if was.get(name) != now.get(name):
+            say(f"{name}: {now.get(name, 'no more')} (was: {was.get(name, 'not set')})")
