@@ -154,6 +154,8 @@ class Mending:
         with suppress(NotPossible):  # done before this day was simulated again
             async with stage.transactions["leasing"].command("seed.mend") as tx:
                 order = (await open_work_order(tx, report, Decision(BY))).order
+            await stage.settle()  # who hears of both at once may hear of the later one only
+            async with stage.transactions["leasing"].command("seed.mend") as tx:
                 await _go_on(tx, job, order, days, on)
 
 
