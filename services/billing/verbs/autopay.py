@@ -21,7 +21,7 @@ from services.billing.settings import Settings
 from services.billing.store import AutopayStore, ChargeStore
 from services.billing.store.autopay import Enrolment
 from services.billing.store.charges import Charge
-from services.billing.verbs.database import opened, reading
+from services.billing.verbs.database import opened, reading, unknown_lease
 from shared.cli import (
     CommandError,
     IdArgument,
@@ -42,8 +42,6 @@ from shared.clock import SystemClock
 from shared.money import format_cents
 
 app = service_app("autopay", "Charge tenants' cards and bank accounts when rent is due.")
-
-NO_LEASE = "See `propman leasing leases list`."
 
 
 @app.command("enrol")
@@ -75,7 +73,7 @@ async def enrol_lease(
             async with transactions.command("billing.autopay_enrol") as tx:
                 made = await enrol(tx, lease_id, Method(gateway, customer, method), from_on)
         except LeaseUnknown as error:
-            raise UsageProblem(f"Billing knows no lease {lease_id}.", remedy=NO_LEASE) from error
+            raise unknown_lease(lease_id) from error
         except AlreadyEnrolled as refusal:
             remedy = f"`propman billing autopay end {lease_id}` ends it."
             raise CommandError(f"Not enrolled: {refusal}.", remedy=remedy) from refusal
@@ -111,7 +109,7 @@ async def end_lease(
             async with transactions.command("billing.autopay_end") as tx:
                 ended = await end_enrolment(tx, lease_id, reason)
         except LeaseUnknown as error:
-            raise UsageProblem(f"Billing knows no lease {lease_id}.", remedy=NO_LEASE) from error
+            raise unknown_lease(lease_id) from error
         except NotEnrolled as refusal:
             raise CommandError(
                 f"Nothing to end: {refusal}.", remedy="See `propman billing autopay list`."
@@ -178,7 +176,7 @@ async def list_charges(
     async with reading() as connection:
         account = None if lease_id is None else await AutopayStore(connection).account_of(lease_id)
         if lease_id is not None and account is None:
-            raise UsageProblem(f"Billing knows no lease {lease_id}.", remedy=NO_LEASE)
+            raise unknown_lease(lease_id)
         found = await ChargeStore(connection).search(
             state=state, account_id=account[0] if account else None, property_id=property_id, limit=limit
         )

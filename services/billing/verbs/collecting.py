@@ -15,10 +15,10 @@ from services.billing.gateways.configured import configured_gateways
 from services.billing.handlers.autopay import plan_charges, write_charges
 from services.billing.handlers.runs import chunked
 from services.billing.settings import Settings
-from services.billing.store import ChargeStore, LeaseStore
+from services.billing.store import ChargeStore
 from services.billing.store.autopay import ToCharge
 from services.billing.store.charges import Charge
-from services.billing.verbs.database import opened
+from services.billing.verbs.database import opened, refuse_unknown_property
 from services.billing.verbs.enqueuing import enqueue as enqueue_trigger
 from shared.cli import (
     App,
@@ -27,7 +27,6 @@ from shared.cli import (
     EnqueueOption,
     JsonOption,
     PropertyOption,
-    UsageProblem,
     json_wanted,
     print_json,
     print_table,
@@ -83,10 +82,7 @@ async def collect_autopay(
 
 async def _plan(transactions: Transactions, as_of: datetime, property_id: UUID | None) -> list[ToCharge]:
     async with transactions.engine.connect() as connection:
-        if property_id is not None and await LeaseStore(connection).property_named(property_id) is None:
-            raise UsageProblem(
-                f"Billing knows no property {property_id}.", remedy="See `propman leasing properties list`."
-            )
+        await refuse_unknown_property(connection, property_id)
         return await plan_charges(connection, as_of, property_id=property_id)
 
 

@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.billing.settings import Settings
+from services.billing.store import LeaseStore
 from shared.cli import UsageProblem
 from shared.hosting import open_transactions
 from shared.messaging.transaction import Transactions, Tx
@@ -30,6 +32,14 @@ async def changing(name: str, *, dry_run: bool) -> AsyncIterator[Tx]:
     """A transaction for one command; of a dry run nothing stays."""
     async with opened() as transactions, transactions.command(name, dry_run=dry_run) as tx:
         yield tx
+
+
+async def refuse_unknown_property(connection: AsyncConnection, property_id: UUID | None) -> None:
+    """Raise `UsageProblem` for a property that billing has not heard of."""
+    if property_id is not None and await LeaseStore(connection).property_named(property_id) is None:
+        raise UsageProblem(
+            f"Billing knows no property {property_id}.", remedy="See `propman leasing properties list`."
+        )
 
 
 def unknown_invoice(invoice: str) -> UsageProblem:

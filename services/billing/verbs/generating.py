@@ -14,7 +14,7 @@ from services.billing.handlers.issuing import ChunkDone, Drafted, draft_chunk, i
 from services.billing.handlers.planning import Plan, Request, chunked, plan_invoices
 from services.billing.store import LeaseStore
 from services.billing.verbs import saved_plans
-from services.billing.verbs.database import opened
+from services.billing.verbs.database import opened, refuse_unknown_property
 from services.billing.verbs.enqueuing import enqueue as enqueue_trigger
 from shared.cli import (
     App,
@@ -117,10 +117,7 @@ def _refuse_together(
 async def _plan(transactions: Transactions, request: Request) -> Plan:
     property_id: UUID | None = request.property_id
     async with transactions.engine.connect() as connection:
-        if property_id is not None and await LeaseStore(connection).property_named(property_id) is None:
-            raise UsageProblem(
-                f"Billing knows no property {property_id}.", remedy="See `propman leasing properties list`."
-            )
+        await refuse_unknown_property(connection, property_id)
         return await plan_invoices(connection, request)
 
 

@@ -19,7 +19,7 @@ from services.billing.handlers.waivers import waive_fee as waive
 from services.billing.store import LeaseStore
 from services.billing.store.fees import DueInvoice, LateInvoice, NewLine
 from services.billing.verbs.amounts import cents_in
-from services.billing.verbs.database import changing, opened, unknown_invoice
+from services.billing.verbs.database import changing, opened, refuse_unknown_property, unknown_invoice
 from services.billing.verbs.enqueuing import enqueue as enqueue_trigger
 from shared.cli import (
     App,
@@ -29,7 +29,6 @@ from shared.cli import (
     EnqueueOption,
     JsonOption,
     PropertyOption,
-    UsageProblem,
     json_wanted,
     print_json,
     print_table,
@@ -70,8 +69,8 @@ async def apply_late_fees(
       propman billing apply-late-fees --enqueue
     """
     async with opened() as transactions:
-        if property_id is not None:
-            await _refuse_unknown(transactions, property_id)
+        async with transactions.engine.connect() as connection:
+            await refuse_unknown_property(connection, property_id)
         if enqueue:
             await enqueue_trigger(transactions, LateFeesDue, property_id=property_id, dry_run=dry_run)
             return
@@ -79,14 +78,6 @@ async def apply_late_fees(
         done = await _judge_all(transactions, found, dry_run=dry_run)
         names = await _names(transactions)
     _report(found, done, names, dry_run=dry_run)
-
-
-async def _refuse_unknown(transactions: Transactions, property_id: UUID) -> None:
-    async with transactions.engine.connect() as connection:
-        if await LeaseStore(connection).property_named(property_id) is None:
-            raise UsageProblem(
-                f"Billing knows no property {property_id}.", remedy="See `propman leasing properties list`."
-            )
 
 
 async def _due(transactions: Transactions, property_id: UUID | None) -> list[DueInvoice]:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any, Final
-from uuid import UUID
 
 import typer
 
@@ -20,9 +19,9 @@ from services.billing.handlers.reminders import (
     stages_asked_for,
 )
 from services.billing.handlers.runs import CHUNK
-from services.billing.store import InvoiceStore, LeaseStore
+from services.billing.store import InvoiceStore
 from services.billing.store.reminders import DueReminder
-from services.billing.verbs.database import opened, unknown_invoice
+from services.billing.verbs.database import opened, refuse_unknown_property, unknown_invoice
 from services.billing.verbs.enqueuing import enqueue as enqueue_trigger
 from services.billing.verbs.explaining import app as explaining
 from shared.cli import (
@@ -32,7 +31,6 @@ from shared.cli import (
     EnqueueOption,
     JsonOption,
     PropertyOption,
-    UsageProblem,
     date_option,
     json_wanted,
     print_json,
@@ -85,7 +83,8 @@ async def send_payment_reminders(
       propman billing send-payment-reminders --enqueue
     """
     async with opened() as transactions:
-        await _refuse_unknown(transactions, property_id)
+        async with transactions.engine.connect() as connection:
+            await refuse_unknown_property(connection, property_id)
         if enqueue:
             chosen = {"property_id": property_id, "days_before": days_before, "days_after": days_after}
             await enqueue_trigger(transactions, PaymentRemindersDue, **chosen, dry_run=dry_run)
@@ -116,16 +115,6 @@ async def explain_reminder(
             raise unknown_invoice(invoice)
         told = await explain_reminders(connection, found.invoice_id, on=on, at=transactions.clock.now())
     _show(told)
-
-
-async def _refuse_unknown(transactions: Transactions, property_id: UUID | None) -> None:
-    if property_id is None:
-        return
-    async with transactions.engine.connect() as connection:
-        if await LeaseStore(connection).property_named(property_id) is None:
-            raise UsageProblem(
-                f"Billing knows no property {property_id}.", remedy="See `propman leasing properties list`."
-            )
 
 
 LEFT_OUT: Final[dict[Why, str]] = {

@@ -14,7 +14,7 @@ from services.billing.domain.rent_roll import RollLine
 from services.billing.handlers.reporting import aging as age_debts
 from services.billing.handlers.reporting import rent_roll as roll
 from services.billing.store import LeaseStore
-from services.billing.verbs.database import opened
+from services.billing.verbs.database import opened, refuse_unknown_property
 from shared.cli import (
     App,
     CsvOption,
@@ -56,7 +56,7 @@ async def aging(
     """
     _one_form(as_csv, as_json)
     async with _snapshot() as (connection, as_of):
-        await _require(connection, property_id)
+        await refuse_unknown_property(connection, property_id)
         rows = await age_debts(connection, as_of, on=on, property_id=property_id)
         names = await LeaseStore(connection).property_names()
     if json_wanted():
@@ -82,13 +82,6 @@ async def _snapshot() -> AsyncIterator[tuple[AsyncConnection, datetime]]:
 def _one_form(as_csv: bool, as_json: bool) -> None:
     if as_csv and as_json:
         raise UsageProblem("--csv and --json exclude each other.")
-
-
-async def _require(connection: AsyncConnection, property_id: UUID | None) -> None:
-    if property_id is not None and await LeaseStore(connection).property_named(property_id) is None:
-        raise UsageProblem(
-            f"Billing knows no property {property_id}.", remedy="See `propman leasing properties list`."
-        )
 
 
 def _aging_json(row: Aged) -> dict[str, Any]:
@@ -163,7 +156,7 @@ async def rent_roll(
     """
     _one_form(as_csv, as_json)
     async with _snapshot() as (connection, as_of):
-        await _require(connection, property_id)
+        await refuse_unknown_property(connection, property_id)
         lines = await roll(connection, as_of, month=month, property_id=property_id)
         names = await LeaseStore(connection).property_names()
     if json_wanted():
