@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import count
 from typing import Any, Final
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,18 +20,15 @@ from services.billing.domain.lawful_policies import profile_of
 from services.billing.domain.policies import BillingPolicy
 from services.billing.handlers.runs import chosen_zones, chunked, fan_out, finish_chunk
 from services.billing.handlers.settling import Settlement, announce, lock_accounts, replay_accounts
-from services.billing.handlers.stating import stated
+from services.billing.handlers.stating import of_fee, stated
 from services.billing.jurisdictions import profiles
 from services.billing.store import FeeStore, PolicyStore
 from services.billing.store.fees import DueInvoice, LateInvoice, NewLine
 from shared.clock import local_date
 from shared.contracts.billing import (
     ApplyLateFees,
-    InvoiceFact,
     InvoiceOverdue,
     InvoiceToJudge,
-    LateFeeApplied,
-    LateFeeWaived,
 )
 from shared.contracts.scheduler import LateFeesDue
 from shared.documents import BadDocument, decimal_text
@@ -240,26 +237,16 @@ def _say(tx: Tx, judged: Judged) -> None:
         said = stated(invoice, invoice.balance_cents)
         tx.emit(InvoiceOverdue(**said, overdue_on=overdue_on, first_fee_on=first_fee_on))
     for new in judged.posted:
-        tx.emit(*_fee_fact(new, judged.verdicts[new.invoice.invoice_id].invoice))
-
-
-def _fee_fact(new: NewLine, invoice: LateInvoice) -> list[InvoiceFact]:
-    """What is said of a line, with the invoice as it stands when all is posted."""
-    line = new.line
-    said = stated(invoice, invoice.balance_cents) | {
-        "fee_id": uuid5(invoice.invoice_id, f"line {new.position}"),
-        "fee_kind": "interest" if line.rule == "interest" else "late_fee",
-        "rule": line.rule,
-        "formula": line.formula,
-        "working": _working(line),
-        "on": line.counts_on,
-        "total_fee_cents": invoice.fee_cents,
-    }
-    if line.kind != "waiver":
-        return [LateFeeApplied(**said, amount_cents=line.amount_cents)]
-    if line.amount_cents > 0:  # less is waived because less is owed, which its own line says
-        return []
-    return [LateFeeWaived(**said, amount_cents=-line.amount_cents, reason=invoice.reason_of(line) or "")]
+        invoice = judged.verdicts[new.invoice.invoice_id].invoice  # as it stands when all is posted
+        facts = of_fee(
+            stated(invoice, invoice.balance_cents),
+            new.line,
+            new.position,
+            total_fee_cents=invoice.fee_cents,
+            reason=invoice.reason_of(new.line),
+            working=_working(new.line),
+        )
+        tx.emit(*facts)
 
 
 def _working(line: FeeLine) -> dict[str, Any] | None:

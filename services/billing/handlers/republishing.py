@@ -10,25 +10,24 @@ Void invoices are among them: money that came for one was owed then, and is not 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from services.billing.domain.policies import BillingPolicy
 from services.billing.handlers.issuing import first_fee_date
 from services.billing.handlers.payments import booked_as, recorded
 from services.billing.handlers.reversals import reversal_fact
 from services.billing.handlers.settling import read_accounts
-from services.billing.handlers.stating import stated
+from services.billing.handlers.stating import of_fee, stated
 from services.billing.store import InvoiceStore, LedgerStore, PaymentStore, PolicyStore, RepeatStore
 from services.billing.store.invoices import Kept, Selection
 from services.billing.store.repeating import PostedLine
 from shared.contracts.base import Message
 from shared.contracts.billing import (
     InvoiceCreated,
+    InvoiceFact,
     InvoiceLine,
     InvoicePaid,
     InvoiceVoided,
-    LateFeeApplied,
-    LateFeeWaived,
     RentStandingChanged,
 )
 from shared.messaging.transaction import Tx
@@ -54,7 +53,8 @@ async def republish_invoices(
     lines = await RepeatStore(tx.connection).fee_lines([item.invoice_id for item in found])
     for item in found:
         tx.emit(_created(item, policies[item.terms_id]))
-        tx.emit(*(fact for line in lines.get(item.invoice_id, ()) for fact in _of_fee(item, line)))
+        for line in lines.get(item.invoice_id, ()):
+            tx.emit(*_fee_again(item, line))
         tx.emit(*_standing(item))
     return Page(len(found), found[-1].invoice_id if len(found) == limit else None)
 
@@ -93,20 +93,14 @@ def _standing(item: Kept) -> Iterator[Message]:
         yield InvoicePaid(**said, paid_on=item.paid_on, rent_paid_on=item.rent_paid_on)
 
 
-def _of_fee(item: Kept, line: PostedLine) -> Iterator[Message]:
-    """A fee or a waiver under the id it was said with; nothing of what was not said (see `late_fees`)."""
-    said = stated(item, item.balance_cents) | {
-        "fee_id": uuid5(line.invoice_id, f"line {line.position}"),
-        "fee_kind": "interest" if line.rule == "interest" else "late_fee",
-        "rule": line.rule,
-        "formula": line.formula,
-        "on": line.counts_on,
-        "total_fee_cents": item.total_cents - item.rent_cents - item.charge_cents,
-    }
-    if line.kind != "waiver":
-        yield LateFeeApplied(**said, amount_cents=line.amount_cents)
-    elif line.amount_cents < 0:
-        yield LateFeeWaived(**said, amount_cents=-line.amount_cents, reason=line.reason or "")
+def _fee_again(item: Kept, line: PostedLine) -> list[InvoiceFact]:
+    return of_fee(
+        stated(item, item.balance_cents),
+        line,
+        line.position,
+        total_fee_cents=item.total_cents - item.rent_cents - item.charge_cents,
+        reason=line.reason,
+    )
 
 
 def _created(item: Kept, policy: BillingPolicy) -> InvoiceCreated:
