@@ -8,17 +8,37 @@ it sees that.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.contracts.scheduler import TriggerStarted
+
 R = TypeVar("R")
+
+
+class Begun(Protocol):
+    """A run that has pieces of work to come."""
+
+    @property
+    def run_id(self) -> UUID:
+        """The occurrence it is of."""
+
+    @property
+    def trigger(self) -> str:
+        """The trigger's topic."""
+
 
 MOST_PROBLEMS: Final = 20
 """How many reasons a run keeps; the count is of all."""
+
+
+def started(run: Begun, consumer: str, at: datetime) -> TriggerStarted:
+    """What a consumer says of a run that is not over at once, for start deadlines."""
+    return TriggerStarted(occurrence_id=run.run_id, trigger=run.trigger, consumer=consumer, started_at=at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from uuid import UUID
 from services.billing.store import RunStore
 from services.billing.store.runs import Run
 from shared.contracts.base import Command, Trigger
-from shared.contracts.scheduler import TriggerOutcome, TriggerStarted
+from shared.contracts.scheduler import TriggerOutcome
 from shared.messaging.transaction import Tx
-from shared.runs import MOST_PROBLEMS
+from shared.runs import MOST_PROBLEMS, started
 
 T = TypeVar("T")
 
@@ -60,10 +60,7 @@ async def fan_out(
     if run.finished:
         tx.emit(_outcome(run, tx.at))
     else:
-        started = TriggerStarted(
-            occurrence_id=run.run_id, trigger=run.trigger, consumer="billing", started_at=tx.at
-        )
-        tx.emit(started)
+        tx.emit(started(run, "billing", tx.at))
 
 
 async def finish_chunk(tx: Tx, run_id: UUID, *, created: int, skipped: int, problems: Sequence[str]) -> None:

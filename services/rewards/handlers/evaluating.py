@@ -20,10 +20,11 @@ from services.rewards.handlers.redeeming import Redeemed, apply_by_itself
 from services.rewards.store import CopyStore, FactStore, LedgerStore, PolicyStore, RedemptionStore, RunStore
 from services.rewards.store.runs import Run
 from shared.contracts.rewards import CalculateRewards
-from shared.contracts.scheduler import RewardsDue, TriggerOutcome, TriggerStarted
+from shared.contracts.scheduler import RewardsDue, TriggerOutcome
 from shared.db import plan_for_values
 from shared.messaging.router import Router
 from shared.messaging.transaction import Tx
+from shared.runs import started
 
 CHUNK: Final = 500
 """How many tenants one command is about."""
@@ -96,10 +97,7 @@ async def request_rewards(due: RewardsDue, tx: Tx) -> None:
     if run.finished:
         tx.emit(_outcome(run, tx))
     else:
-        started = TriggerStarted(
-            occurrence_id=run.run_id, trigger=run.trigger, consumer="rewards", started_at=tx.at
-        )
-        tx.emit(started)
+        tx.emit(started(run, "rewards", tx.at))
 
 
 @router.on(CalculateRewards, prefetch=1)

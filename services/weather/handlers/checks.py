@@ -6,9 +6,10 @@ from typing import Final
 from services.weather.store.answers import KEPT, AnswerStore
 from services.weather.store.checks import Check, CheckStore, Run
 from services.weather.store.places import Location, PlaceStore
-from shared.contracts.scheduler import TriggerOutcome, TriggerStarted, WeatherCheckDue
+from shared.contracts.scheduler import TriggerOutcome, WeatherCheckDue
 from shared.messaging.router import Router
 from shared.messaging.transaction import Tx
+from shared.runs import started
 
 TOO_LATE: Final = timedelta(minutes=10)
 """A trigger that waited longer stands for weather that is over; the next one asks for what is now."""
@@ -39,10 +40,7 @@ async def request_checks(due: WeatherCheckDue, tx: Tx) -> None:
     if run.finished:
         tx.emit(outcome_of(run, tx))
     else:
-        started = TriggerStarted(
-            occurrence_id=run.run_id, trigger=run.trigger, consumer="weather", started_at=tx.at
-        )
-        tx.emit(started)
+        tx.emit(started(run, "weather", tx.at))
 
 
 async def places_to_ask(tx: Tx, due: WeatherCheckDue) -> list[Location]:
