@@ -28,7 +28,7 @@ from shared.identity import new_id
 from shared.messaging.dead_letters import count_open
 from shared.messaging.errors import describe
 from shared.messaging.metrics import MessagingMetrics
-from shared.messaging.tables import outbox
+from shared.messaging.outbox import waiting
 from shared.messaging.transaction import Transactions, Tx, command_envelope
 
 PERIOD: Final = 2.0
@@ -231,24 +231,17 @@ async def reported(
     tx: Tx, service: str, rows: Sequence[dict[str, Any]], *, now: datetime, queues: Collection[str] = ()
 ) -> ServiceReported:
     """How a service is, by what stands in its database; `now` is the machine's."""
-    waiting = (
-        await tx.connection.execute(
-            sa.select(
-                sa.func.count().label("all"),
-                sa.func.min(outbox.c.occurred_at).filter(outbox.c.last_error.is_(None)).label("oldest"),
-                sa.func.count(outbox.c.last_error).filter(outbox.c.must_be_heard).label("unroutable"),
-            )
-        )
-    ).one()
-    oldest = max((tx.at - waiting.oldest).total_seconds(), 0) if waiting.oldest else 0
+    outbox = await waiting(tx.connection)
+    since = outbox.oldest_untroubled_at
+    oldest = max((tx.at - since).total_seconds(), 0) if since else 0
     return ServiceReported(
         service=service,
         said_at=now,
         processes=sum(is_alive(row, now) for row in rows),
         lost=unreplaced(rows, now),
-        outbox=waiting.all,
+        outbox=outbox.count,
         outbox_oldest_seconds=int(oldest),
-        unroutable=waiting.unroutable,
+        unroutable=outbox.unroutable,
         dead_letters=await count_open(tx.connection),
         queues=tuple(queues),
     )

@@ -24,8 +24,9 @@ from shared import heartbeats
 from shared.cli import Unreachable
 from shared.cli.failures import explain
 from shared.clock import Clock, SystemClock
+from shared.messaging.dead_letters import count_open
 from shared.messaging.naming import dead_queue_for
-from shared.messaging.tables import dead_letters, outbox
+from shared.messaging.outbox import waiting
 from shared.messaging.topology import retry_names
 
 MOST_AGES: Final = 20
@@ -130,18 +131,7 @@ async def _service(clock: Clock, name: str) -> dict[str, Any]:
 
 
 async def _look(connection: AsyncConnection, name: str) -> dict[str, Any]:
-    waiting = (
-        await connection.execute(
-            sa.select(
-                sa.func.count().label("outbox"),
-                sa.func.min(outbox.c.occurred_at).label("oldest"),
-                sa.func.count(outbox.c.last_error).filter(outbox.c.must_be_heard).label("unroutable"),
-            )
-        )
-    ).one()
-    dead = await connection.scalar(
-        sa.select(sa.func.count()).select_from(dead_letters).where(dead_letters.c.state == "open")
-    )
+    outbox = await waiting(connection)
     size = (
         await connection.execute(
             sa.text(
@@ -152,10 +142,10 @@ async def _look(connection: AsyncConnection, name: str) -> dict[str, Any]:
     ).one()
     return {
         "instances": await heartbeats.heard(connection),
-        "outbox": waiting.outbox,
-        "oldest": waiting.oldest,
-        "unroutable": waiting.unroutable,
-        "dead_letters": int(dead or 0),
+        "outbox": outbox.count,
+        "oldest": outbox.oldest_at,
+        "unroutable": outbox.unroutable,
+        "dead_letters": await count_open(connection),
         "database": {
             "server": f"database of {name}",
             "version": " ".join(size.version.split()[:2]),

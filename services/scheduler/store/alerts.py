@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ from services.scheduler.domain.alerts import Alert, Finding
 from services.scheduler.schema import alerts
 from shared.identity import new_id
 from shared.messaging.dead_letters import count_open
-from shared.messaging.tables import outbox
+from shared.messaging.outbox import waiting
 
 WATCH_LOCK: Final = 7_206_170_003
 """The advisory lock by which one watchdog at a time acts."""
@@ -86,8 +86,4 @@ class AlertStore:
 
     async def oldest_in_outbox(self) -> datetime | None:
         """Since when a message waits that nothing is known to be wrong with."""
-        query: sa.Select[Any] = sa.select(sa.func.min(outbox.c.occurred_at)).where(
-            outbox.c.last_error.is_(None)
-        )
-        moment: datetime | None = await self._connection.scalar(query)
-        return moment
+        return (await waiting(self._connection)).oldest_untroubled_at
