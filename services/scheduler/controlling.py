@@ -1,4 +1,4 @@
-"""What people do with a schedule that is there: edit, pause, resume, archive. None fires retroactively."""
+"""What people do with a schedule: add, edit, pause, resume, archive. None fires retroactively."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -30,6 +30,16 @@ class Change:
     spec: Mapping[str, Any] | None = None
     payload: Mapping[str, Any] | None = None
     rules: Rules | None = None
+
+
+async def add(tx: Tx, schedule: Schedule) -> Schedule | None:
+    """Keep a new schedule, with its place in each zone that it follows; None where its key is taken."""
+    store = ScheduleStore(tx.connection)
+    if not await store.add_schedule(schedule, now=tx.at):
+        return None
+    aligned = await align(tx, schedule)
+    await store.save_schedule(aligned, now=tx.at)
+    return aligned
 
 
 async def edit(tx: Tx, schedule: Schedule, change: Change) -> Schedule:

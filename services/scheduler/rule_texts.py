@@ -78,6 +78,12 @@ def rules_in_words(rules: Rules) -> dict[str, str]:
     return words
 
 
+def rule_changes(former: Rules, changed: Rules) -> list[tuple[str, str | None, str | None]]:
+    """Which policies are different: what each is called, what it was, and what it is; None is not set."""
+    was, now = rules_in_words(former), rules_in_words(changed)
+    return [(name, was.get(name), now.get(name)) for name in was | now if was.get(name) != now.get(name)]
+
+
 _OVERLAP_WORDS: Final = {
     "skip": "a run is skipped while another is under way",
     "queue_one": "one run waits for the end of another",

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from services.scheduler.controlling import Change, edit
+from services.scheduler.controlling import Change, add, edit
 from services.scheduler.definitions import new_schedule
 from services.scheduler.domain.rules import Rules
 from services.scheduler.domain.schedules import PROPERTY_ZONE, Schedule
-from services.scheduler.following import align
-from services.scheduler.store import ScheduleStore
 from services.scheduler.triggers import trigger_named
 from shared.contracts.scheduler import MonthlyBillingDue
 from shared.messaging.transaction import Tx
@@ -96,16 +94,11 @@ async def adopt(tx: Tx, schedule: Schedule, seed: Seed) -> Schedule:
 
 async def add_daily_billing(tx: Tx) -> Schedule | None:
     """Add what goes with monthly billing at each property; None where there is one of its key."""
-    store = ScheduleStore(tx.connection)
-    added = new_schedule(
+    daily = new_schedule(
         DAILY_BILLING.key,
         trigger=trigger_named(MonthlyBillingDue.topic).topic,
         spec=DAILY_BILLING.spec,
         rules=DAILY_BILLING.rules,
         now=tx.at,
     )
-    if not await store.add_schedule(added, now=tx.at):
-        return None
-    added = await align(tx, added)
-    await store.save_schedule(added, now=tx.at)
-    return added
+    return await add(tx, daily)

@@ -129,6 +129,7 @@ async def schedule_findings(
     successes = await history.last_successes()
     found: list[Finding] = []
     schedules = await store.schedules()
+    since = _since(processes)
     deaf = {pair for pair, queue in asked(schedules).items() if _is_deaf(queues.get(queue))}
     for schedule in schedules:
         made, changed = written[schedule.key]
@@ -140,7 +141,7 @@ async def schedule_findings(
             last_success_at=successes.get(schedule.key),
             due_at=_due_at(schedule, timetable, changed),
             period=_period(timetable, tx.at),
-            scheduler_since=_since(processes),
+            scheduler_since=since,
             fits=_fits(schedule, timetable),
         )
         found += judge(watched, tx.at, deaf)

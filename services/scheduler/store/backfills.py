@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.scheduler.domain.backfills import Backfill, Progress
 from services.scheduler.domain.occurrences import Occurrence
 from services.scheduler.schema import backfills, occurrences, schedules
-from services.scheduler.store.occurrences import with_reports
+from services.scheduler.store.occurrences import is_under_way, with_reports
 
 _SEQ: Final = sa.cast(backfills.c.id, sa.Text)
 _IS_FILLED: Final = occurrences.c.origin == "backfill"
@@ -32,12 +32,7 @@ def _under_way(seq: sa.ColumnElement[str], now: datetime) -> sa.ScalarSelect[int
     return (
         sa.select(sa.func.count())
         .select_from(running)
-        .where(
-            running.c.origin == "backfill",
-            running.c.seq == seq,
-            running.c.state == "waiting",
-            sa.or_(running.c.deadline_at.is_(None), running.c.deadline_at > now),
-        )
+        .where(running.c.origin == "backfill", running.c.seq == seq, is_under_way(running, now))
         .scalar_subquery()
     )
 

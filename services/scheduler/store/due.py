@@ -15,7 +15,7 @@ from services.scheduler.domain.occurrences import Occurrence
 from services.scheduler.domain.schedules import PROPERTY_ZONE, Schedule
 from services.scheduler.schema import occurrences, schedules
 from services.scheduler.store.backfills import turn_has_come
-from services.scheduler.store.occurrences import with_reports
+from services.scheduler.store.occurrences import is_under_way, with_reports
 from services.scheduler.store.schedules import schedule_of
 from services.scheduler.store.starts import NOT_BEGUN
 from services.scheduler.store.zones import astray
@@ -42,9 +42,8 @@ _OWN: Final = occurrences.c.origin != "backfill"
 def _under_way(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
     return (
         _OWN,
-        occurrences.c.state == "waiting",
+        is_under_way(occurrences, now),
         ~occurrences.c.dry_run,
-        sa.or_(occurrences.c.deadline_at.is_(None), occurrences.c.deadline_at > now),
     )
 
 

@@ -18,6 +18,12 @@ from shared.messaging.tables import outbox
 _ADD = insert(occurrences).on_conflict_do_nothing().returning(occurrences.c.id)
 
 
+def is_under_way(table: sa.FromClause, now: datetime) -> sa.ColumnElement[bool]:
+    """Whether a run, of the table or of an alias of it, has no outcome and has not passed its deadline."""
+    in_time = sa.or_(table.c.deadline_at.is_(None), table.c.deadline_at > now)
+    return sa.and_(table.c.state == "waiting", in_time)
+
+
 class OccurrenceStore:
     """Occurrences and their outcomes, over one open connection."""
 
@@ -109,7 +115,7 @@ def _occurrence_values(occurrence: Occurrence, scheduled_local: str) -> dict[str
 
 
 def _occurrence(row: sa.Row[Any]) -> Occurrence:
-    values = dict(row._mapping)  # noqa: SLF001 - as above
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
     del values["scheduled_local"]
     return Occurrence(**values | {"expected": tuple(row.expected)})
 

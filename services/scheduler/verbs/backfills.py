@@ -10,6 +10,7 @@ from services.scheduler.backfilling import MOST, Gap, instants_between
 from services.scheduler.backfilling import backfill as fill
 from services.scheduler.backfilling import cancel as stop
 from services.scheduler.definitions import InvalidSchedule
+from services.scheduler.domain.backfills import Backfill
 from services.scheduler.reporting import local_time, run_time
 from services.scheduler.store import BackfillStore
 from services.scheduler.verbs.opening import KeyArgument, changing, looking, the_schedule
@@ -86,20 +87,18 @@ async def backfill(
         if chosen and not dry_run and confirm(f"Announce {len(chosen)} runs of {key}?", yes=yes):
             asked = await fill(tx, schedule, chosen, by=signed(by), max_in_flight=max_in_flight)
     if as_json:
-        print_json(
-            {
-                "backfill_id": asked and asked.id,
-                "max_in_flight": max_in_flight,
-                "instants": gaps,
-                "chosen": [gap.scheduled_for for gap in chosen],
-            }
-        )
+        instants = {"instants": gaps, "chosen": [gap.scheduled_for for gap in chosen]}
+        print_json({"backfill_id": asked and asked.id, "max_in_flight": max_in_flight, **instants})
     elif asked is None:
         say("Nothing was announced.")
     else:
-        waiting = max(len(chosen) - max_in_flight, 0)
-        rest = f", {waiting} wait for their turn" if waiting else ""
-        success(f"{len(chosen) - waiting} runs of {key} are announced{rest}; backfill {asked.id}.")
+        _tell(asked, len(chosen))
+
+
+def _tell(asked: Backfill, count: int) -> None:
+    waiting = max(count - asked.max_in_flight, 0)
+    rest = f", {waiting} wait for their turn" if waiting else ""
+    success(f"{count - waiting} runs of {asked.schedule_key} are announced{rest}; backfill {asked.id}.")
 
 
 async def list_backfills(limit: LimitOption = 20, as_json: JsonOption = False) -> None:

@@ -8,16 +8,17 @@ from typing import Annotated, Any
 import typer
 
 from services.scheduler.controlling import Change, edit
+from services.scheduler.controlling import add as keep
 from services.scheduler.controlling import archive as put_away
 from services.scheduler.definitions import new_schedule
 from services.scheduler.domain.rules import Rules
 from services.scheduler.domain.schedules import PROPERTY_ZONE, Schedule
-from services.scheduler.following import align, parts_of
+from services.scheduler.following import parts_of
 from services.scheduler.reporting import no_runs, run_time, schedule_document
-from services.scheduler.rule_texts import parse_duration, parse_rules, rules_in_words
+from services.scheduler.rule_texts import parse_duration, parse_rules, rule_changes
 from services.scheduler.spec_words import spec_in_words
 from services.scheduler.specs import InvalidSpec, parse_document, read_spec
-from services.scheduler.store import DueStore, ScheduleStore
+from services.scheduler.store import DueStore
 from services.scheduler.timetable import parse_cron
 from services.scheduler.timetables import coming
 from services.scheduler.verbs.opening import KeyArgument, changing, looking, the_schedule
@@ -106,31 +107,25 @@ async def add(
         --rule exclude-weekends=yes --spec '{"kind":"monthly","start_month":"2026-12","every_months":1,
         "day":"last","time":"09:00","timezone":"America/Chicago"}'
     """
-    async with changing("add", dry_run=dry_run) as (store, tx):
+    async with changing("add", dry_run=dry_run) as (_store, tx):
         when = _when(cron, every, spec, zone, now=tx.at)
         if when is None:
             raise UsageProblem("It needs a time.", remedy="Give --cron, --every or --spec.")
-        schedule = new_schedule(
-            key,
-            trigger=trigger,
-            spec=when,
-            payload=_payload(payload or []),
-            rules=parse_rules(rule or [], Rules()),
-            now=tx.at,
+        rules, fields = parse_rules(rule or [], Rules()), _payload(payload or [])
+        schedule = await _keep_new(
+            tx, new_schedule(key, trigger=trigger, spec=when, payload=fields, rules=rules, now=tx.at)
         )
-        schedule = await _keep_new(store, tx, schedule)
         following = coming(await parts_of(tx.connection, schedule), tx.at, 5)
     _show_new(schedule, following, dry_run=dry_run, as_json=as_json)
 
 
-async def _keep_new(store: ScheduleStore, tx: Tx, schedule: Schedule) -> Schedule:
-    if not await store.add_schedule(schedule, now=tx.at):
+async def _keep_new(tx: Tx, schedule: Schedule) -> Schedule:
+    kept = await keep(tx, schedule)
+    if kept is None:
         raise CommandError(
             f"There is a schedule {schedule.key!r} already.", remedy="Edit it, remove it, or use another key."
         )
-    aligned = await align(tx, schedule)
-    await store.save_schedule(aligned, now=tx.at)
-    return aligned
+    return kept
 
 
 def _show_new(schedule: Schedule, following: Sequence[Run], *, dry_run: bool, as_json: bool) -> None:
@@ -272,7 +267,5 @@ def _show_change(schedule: Schedule, before: list[Run], after: list[Run]) -> Non
 
 
 def _show_rules(former: Schedule, changed: Schedule) -> None:
-    was, now = rules_in_words(former.rules), rules_in_words(changed.rules)
-    for name in was | now:
-        if was.get(name) != now.get(name):
-            say(f"{name}: {now.get(name, 'no more')} (was: {was.get(name, 'not set')})")
+    for name, was, now in rule_changes(former.rules, changed.rules):
+        say(f"{name}: {now or 'no more'} (was: {was or 'not set'})")

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from services.scheduler.domain.rules import Rules
 from services.scheduler.domain.schedules import Schedule
 from services.scheduler.following import parts_of
 from services.scheduler.reporting import local_time
-from services.scheduler.rule_texts import rules_in_words
+from services.scheduler.rule_texts import rule_changes
 from services.scheduler.seeds import add_daily_billing, adopt, edited_seeds, outdated
 from services.scheduler.spec_words import spec_in_words
 from services.scheduler.store import ScheduleStore, ZoneStore
@@ -96,8 +95,9 @@ async def _adopted(store: ScheduleStore, tx: Tx, found: list[Schedule]) -> list[
         before = await _coming(tx, former)
         changed = await adopt(tx, former, seed)
         words = spec_in_words(former.spec), spec_in_words(changed.spec)
-        rules = _rule_changes(former.rules, changed.rules)
-        differences.append(Difference(item.key, *words, rules, before, await _coming(tx, changed)))
+        differences.append(
+            Difference(item.key, *words, _rules(former, changed), before, await _coming(tx, changed))
+        )
     if any(item.key == "monthly-billing" for item in differences):
         added = await add_daily_billing(tx)
         if added is not None:
@@ -107,10 +107,9 @@ async def _adopted(store: ScheduleStore, tx: Tx, found: list[Schedule]) -> list[
     return differences
 
 
-def _rule_changes(former: Rules, changed: Rules) -> list[str]:
-    before, after = rules_in_words(former), rules_in_words(changed)
-    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-    return [f"{name}: {after.get(name, 'none')}; was: {before.get(name, 'none')}" for name in names]
+def _rules(former: Schedule, changed: Schedule) -> list[str]:
+    found = rule_changes(former.rules, changed.rules)
+    return [f"{name}: {now or 'none'}; was: {was or 'none'}" for name, was, now in found]
 
 
 async def _coming(tx: Tx, schedule: Schedule) -> list[str]:

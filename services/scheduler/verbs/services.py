@@ -5,12 +5,10 @@ from typing import Annotated
 
 import typer
 
-from services.scheduler.asking import scheduler_settings
 from services.scheduler.reporting import local_time
 from services.scheduler.store import ReportStore
-from services.scheduler.verbs.opening import changing
+from services.scheduler.verbs.opening import changing, looking
 from shared.cli import App, JsonOption, UsageProblem, print_json, print_table, success
-from shared.hosting import open_transactions
 
 COLUMNS = [
     "service",
@@ -41,11 +39,8 @@ async def list_services(as_json: JsonOption = False) -> None:
     Example:
       propman scheduler services list
     """
-    async with (
-        open_transactions(scheduler_settings(), "scheduler") as transactions,
-        transactions.engine.connect() as connection,
-    ):
-        found = await ReportStore(connection).all()
+    async with looking() as (store, _now):
+        found = await ReportStore(store.connection).all()
     if as_json:
         documents = [asdict(item) | {"outbox_oldest": item.outbox_oldest.total_seconds()} for item in found]
         print_json(documents)
