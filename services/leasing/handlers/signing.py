@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -207,26 +208,22 @@ async def _open_request(tx: Tx, lease_id: UUID) -> Request:
     return found[0]
 
 
+_SEND: Final = "Send it with `propman leasing signing-links send`"
+
+
 async def _not_out(tx: Tx, lease_id: UUID) -> NotOut:
     """Why there is no link to send again or to call back, and what to do."""
     newest = max(
         await signing.requests_of(tx.connection, lease_id), key=lambda item: item.sent_at, default=None
     )
-    if newest is not None and newest.state == "signed":
-        return NotOut(
-            f"Lease {lease_id} is not out for signature: everybody has signed."
-            " To have it signed anew, change it and send it again"
-        )
-    why = (
-        ""
-        if newest is None
-        else ": it was signed on paper"
-        if newest.state == "paper"
-        else ": it was called back"
-    )
-    return NotOut(
-        f"Lease {lease_id} is not out for signature{why}. Send it with `propman leasing signing-links send`"
-    )
+    if newest is None:
+        why, then = "", _SEND
+    elif newest.state == "signed":
+        why, then = ": everybody has signed", "To have it signed anew, change it and send it again"
+    else:
+        why = ": it was signed on paper" if newest.state == "paper" else ": it was called back"
+        then = _SEND
+    return NotOut(f"Lease {lease_id} is not out for signature{why}. {then}")
 
 
 async def _tenants_of(connection: AsyncConnection, lease: Lease, *, by_mail: bool = True) -> list[Tenant]:

@@ -77,7 +77,8 @@ async def keep_property(fact: PropertyFact, tx: Tx) -> None:
 @router.on_batch(LeaseActivated, LeaseChanged, LeaseEnded)
 async def keep_leases(batch: Sequence[Received[LeaseFact]], tx: Tx) -> None:
     """Know who lives where: for the group of a property, and to name people to the office."""
-    await people.keep(tx.connection, leases, [_lease_row(item.body) | _updated(tx) for item in batch])
+    rows = [_lease_row(item.body) | _updated(tx) for item in batch]
+    await people.keep(tx.connection, leases, rows, lacking=leases.c.unit_label)
 
 
 def _lease_row(fact: LeaseFact) -> dict[str, object]:

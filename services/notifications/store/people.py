@@ -42,8 +42,16 @@ class Audience:
     subscribers: list[Subscriber] = field(default_factory=list)
 
 
-async def keep(connection: AsyncConnection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> set[UUID]:
+async def keep(
+    connection: AsyncConnection,
+    table: sa.Table,
+    rows: Sequence[dict[str, Any]],
+    *,
+    lacking: sa.ColumnElement[Any] | None = None,
+) -> set[UUID]:
     """Write copies, each unless what we have is as new; the ids of those that were written.
+
+    A copy in which the column `lacking` is null also gives way to the same version, said once more.
 
     One statement, in the order of the ids: two replicas that wait for each other in opposite orders
     would deadlock.
@@ -57,19 +65,20 @@ async def keep(connection: AsyncConnection, table: sa.Table, rows: Sequence[dict
     newer = {name: statement.excluded[name] for name in columns if name != key.name}
     kept = await connection.scalars(
         statement.on_conflict_do_update(
-            index_elements=[key], set_=newer, where=_is_older(table, statement.excluded.version)
+            index_elements=[key], set_=newer, where=_gives_way(table, statement.excluded.version, lacking)
         ).returning(key),
         columnar(newest.values(), columns),
     )
     return set(kept)
 
 
-def _is_older(table: sa.Table, version: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
-    """Whether a copy gives way; a lease without its unit also to the same version, said once more."""
+def _gives_way(
+    table: sa.Table, version: sa.ColumnElement[int], lacking: sa.ColumnElement[Any] | None
+) -> sa.ColumnElement[bool]:
     older = table.c.version < version
-    if table is not leases:
+    if lacking is None:
         return older
-    return sa.or_(older, sa.and_(table.c.version == version, table.c.unit_label.is_(None)))
+    return sa.or_(older, sa.and_(table.c.version == version, lacking.is_(None)))
 
 
 def _audience_statement() -> sa.Select[Any]:

@@ -97,11 +97,8 @@ def preview(
         if browser:
             webbrowser.open(html.resolve().as_uri())
         return
-    if stage is not None:
-        _show(rendered_example(templates, template, locale, stage))
-        return
-    _show(rendered_example(templates, template, locale))
-    for each in known:
+    _show(rendered_example(templates, template, locale, stage))
+    for each in known if stage is None else ():
         typer.echo(f"\n--- stage {each}\n")
         _show(rendered_example(templates, template, locale, each))
 

@@ -122,8 +122,10 @@ async def restore_reversed(tx: Tx, reversals: Sequence[PaymentReversed]) -> None
     today = await CopyStore(tx.connection).today(tx.at) if redeemed else Today()
     await LedgerStore(tx.connection).lock({item.tenant_id for item in redeemed.values()})
     for fact in reversals:
-        redemption = await _locked(tx, fact.payment_id) if fact.payment_id in redeemed else None
-        if redemption is not None:
+        if fact.payment_id not in redeemed:
+            continue
+        redemption = await RedemptionStore(tx.connection).find(fact.payment_id)
+        if redemption is not None:  # as it stands now that nobody else posts for its tenant
             rule = f"reversal:{fact.reversal_id}"
             back = _Back(fact.amount_cents, "payment_reversed", rule, fact.known_on, fact.reversal_id)
             await _give_back(tx, redemption, back, today)

@@ -112,6 +112,10 @@ async def set_threshold(
     if as_json:
         print_json(_row(wanted) | {"property_id": property_id, "dry_run": dry_run})
     _warn_of_order(current, wanted)
+    _tell(wanted, property_id, dry_run=dry_run)
+
+
+def _tell(wanted: Threshold, property_id: UUID | None, *, dry_run: bool) -> None:
     whose = "this property" if property_id else "the portfolio"
     success(f"{'Dry run: would be set' if dry_run else 'Set'} for {whose}: {_in_words(wanted)}.")
 
