@@ -123,9 +123,9 @@ async def _past(connection: "asyncpg.Connection[Any]") -> Past | None:
 async def _running(connection: "asyncpg.Connection[Any]") -> str | None:
     now = SystemClock().now()
     for row in await connection.fetch("select state, seen_at, pid, host from instances"):
-        gone = row["host"] == socket.gethostname() and not psutil.pid_exists(row["pid"])
+        here = row["host"] == socket.gethostname()
+        gone = here and not psutil.pid_exists(row["pid"])
         if heartbeats.is_alive(dict(row), now) and not gone:
-            here = row["host"] == socket.gethostname()
             typed = command_of(row["pid"]) if here else None
             return f"process {row['pid']} on {row['host']}" + (f", `{typed}`" if typed else "")
     return None

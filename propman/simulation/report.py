@@ -26,19 +26,17 @@ MANY: Final = 1_000
 _MONEY: Final = ("billed_cents", "fee_cents", "paid_cents", "credit_cents", "balance_cents", "reward_cents")
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 COLUMNS: Final = (
-    *(
-        "property",
-        "unit",
-        "tenants",
-        "billed",
-        "fees",
-        "paid",
-        "credits",
-        "owed",
-        "rewards",
-        "streak",
-        "messages",
-    ),
+    "property",
+    "unit",
+    "tenants",
+    "billed",
+    "fees",
+    "paid",
+    "credits",
+    "owed",
+    "rewards",
+    "streak",
+    "messages",
 )
 
 

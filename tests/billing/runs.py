@@ -61,3 +61,13 @@ async def lines(transactions: Transactions) -> list[list[tuple[str, int]]]:
         [(line["description"], line["amount_cents"]) for line in invoice["lines"]]
         for invoice in await of_topic(transactions, INVOICE)
     ]
+
+
+def others(column: str, count: int) -> str:
+    """So many invoices like the one there is, to be looked at in 2030; few rows are read in whatever way."""
+    return f"""
+        insert into invoices
+        select (jsonb_populate_record(invoices, jsonb_build_object(
+            'invoice_id', gen_random_uuid(), 'number', 'N-' || n, '{column}', '2030-01-01',
+            'period_starts_on', date '1900-01-01' + n))).*
+        from invoices, generate_series(1, {count}) as n"""

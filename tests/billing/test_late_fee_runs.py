@@ -27,17 +27,10 @@ from tests.billing.late_ledger import (
     noon,
     run_late_fees,
 )
+from tests.billing.runs import others
 from tests.support.databases import TestDatabases
 from tests.support.messages import count_rows, deliver, emitted
 from tests.support.query_plans import Explain
-
-OTHERS = """
-insert into invoices
-select (jsonb_populate_record(invoices, jsonb_build_object(
-    'invoice_id', gen_random_uuid(), 'number', 'N-' || n, 'next_check_on', '2030-01-01',
-    'period_starts_on', date '1900-01-01' + n))).*
-from invoices, generate_series(1, 20000) as n"""
-"""Twenty thousand more, to be looked at in 2030."""
 
 
 @pytest.fixture
@@ -424,7 +417,7 @@ async def test_only_invoices_that_are_due_for_a_look_are_read(
 ) -> None:
     await ledger.invoice()
     async with ledger.transactions.engine.begin() as connection:
-        await connection.execute(sa.text(OTHERS))
+        await connection.execute(sa.text(others("next_check_on", 20_000)))
     await databases.analyze("billing")
 
     async with ledger.transactions.engine.connect() as connection:

@@ -36,19 +36,11 @@ from tests.billing.reminding import (
     remind,
     reminders_due,
 )
-from tests.billing.runs import OUTCOME, agree, know, of_topic
+from tests.billing.runs import OUTCOME, agree, know, of_topic, others
 from tests.support.builders import a_lease
 from tests.support.databases import TestDatabases
 from tests.support.messages import count_rows, deliver
 from tests.support.query_plans import Explain
-
-OTHERS = """
-insert into invoices
-select (jsonb_populate_record(invoices, jsonb_build_object(
-    'invoice_id', gen_random_uuid(), 'number', 'N-' || n, 'next_reminder_on', '2030-01-01',
-    'period_starts_on', date '1900-01-01' + n))).*
-from invoices, generate_series(1, 5000) as n"""
-"""Five thousand more, to be looked at in 2030: a table of a few rows is read in whatever way."""
 
 FEES = BillingPolicy(late_fee_rules=(Flat(amount=Fixed(5_000)),))
 
@@ -500,7 +492,7 @@ async def test_the_scan_finds_what_is_due_by_its_index(
 ) -> None:
     await an_invoice(transactions, await a_place(transactions))
     async with transactions.engine.begin() as connection:
-        await connection.execute(sa.text(OTHERS))
+        await connection.execute(sa.text(others("next_reminder_on", 5_000)))
     await databases.analyze("billing")
 
     query = due_query({"America/New_York": day(-3)}, None, days_before=None)
