@@ -15,7 +15,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.contracts.scheduler import TriggerStarted
+from shared.contracts.base import RunStep, Trigger, message_types
+from shared.contracts.scheduler import TriggerOutcome, TriggerStarted
+from shared.messaging.dead_letters import DeadLetter, delivery_of
+from shared.messaging.envelope import Unreadable, read_envelope
 
 R = TypeVar("R")
 
@@ -39,6 +42,31 @@ MOST_PROBLEMS: Final = 20
 def started(run: Begun, consumer: str, at: datetime) -> TriggerStarted:
     """What a consumer says of a run that is not over at once, for start deadlines."""
     return TriggerStarted(occurrence_id=run.run_id, trigger=run.trigger, consumer=consumer, started_at=at)
+
+
+def given_up(letter: DeadLetter) -> TriggerOutcome | None:
+    """What a consumer says of an occurrence when a message of its work became a dead letter: it failed.
+
+    None where the message belongs to no run. A replay that completes the work says its own outcome, which is
+    newer. Says no more of the error than its type: what it tells may be about people.
+    """
+    contract = next((item for item in message_types() if item.topic == letter.topic), None)
+    if contract is None or not issubclass(contract, (Trigger, RunStep)):
+        return None
+    try:
+        run_id = UUID(read_envelope(delivery_of(letter)).subject)
+    except (Unreadable, ValueError):
+        return None
+    error = letter.error.partition(":")[0]
+    problem = f"a message could not be handled ({error}): dead letter {letter.id}"
+    return TriggerOutcome(
+        occurrence_id=run_id,
+        trigger=contract.topic if issubclass(contract, Trigger) else "",
+        consumer=letter.consumer,
+        state="failed",
+        problems=(problem,),
+        finished_at=letter.died_at,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,8 +85,13 @@ def _open_words(occurrence: Occurrence) -> str:
 
 def _counts(reports: tuple[Report, ...]) -> str:
     if len(reports) == 1:
-        return _one(reports[0])
-    return "; ".join(f"{report.consumer} {_one(report)}".rstrip() for report in reports)
+        return _in_words(reports[0])
+    return "; ".join(f"{report.consumer} {_in_words(report)}".rstrip() for report in reports)
+
+
+def _in_words(report: Report) -> str:
+    """What a consumer counted; one that never came to count says why."""
+    return _one(report) or next(iter(report.problems), "")
 
 
 def _one(report: Report) -> str:

@@ -88,8 +88,12 @@ class Command(Message):
     must_be_heard = True
 
 
+class RunStep(Command):
+    """One piece of a run; its subject is the run, whose id is that of the occurrence it carries out."""
+
+
 class Trigger(Message):
-    """A time has come. Every consumer answers with `TriggerOutcome`, once."""
+    """A time has come. Every consumer answers with `TriggerOutcome`."""
 
     kind = "trigger"
     must_be_heard = True

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Literal
 from uuid import UUID
 
-from shared.contracts.base import Cents, Command, Currency, Fact, Instant, Part, Period
+from shared.contracts.base import Cents, Currency, Fact, Instant, Part, Period, RunStep
 from shared.contracts.cleaning import CleaningStep
 
 
@@ -17,7 +17,7 @@ class LeaseToBill(Part):
     """The first day of the period; without it, the first of the month."""
 
 
-class IssueInvoices(Command, subject="run_id"):
+class IssueInvoices(RunStep, subject="run_id"):
     """Issue the invoices of one chunk of a billing run."""
 
     run_id: UUID
@@ -331,7 +331,7 @@ class InvoiceToJudge(Part):
     """The business date it is judged for."""
 
 
-class ApplyLateFees(Command, subject="run_id"):
+class ApplyLateFees(RunStep, subject="run_id"):
     """Judge the late fees of one chunk of invoices."""
 
     run_id: UUID
@@ -340,7 +340,7 @@ class ApplyLateFees(Command, subject="run_id"):
     invoices: tuple[InvoiceToJudge, ...]
 
 
-class SendReminders(Command, subject="run_id"):
+class SendReminders(RunStep, subject="run_id"):
     """Decide the reminders of one chunk of invoices; all invoices of a tenant are in one chunk."""
 
     run_id: UUID
@@ -351,7 +351,7 @@ class SendReminders(Command, subject="run_id"):
     invoices: tuple[InvoiceToJudge, ...]
 
 
-class ChargeAutopay(Command, subject="run_id"):
+class ChargeAutopay(RunStep, subject="run_id"):
     """Plan the autopay charges of one chunk of invoices; a worker then talks to the gateway."""
 
     run_id: UUID

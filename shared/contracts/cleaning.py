@@ -4,10 +4,10 @@ from uuid import UUID
 
 from pydantic import Field
 
-from shared.contracts.base import Command, Instant
+from shared.contracts.base import Instant, RunStep
 
 
-class CleaningStep(Command):
+class CleaningStep(RunStep):
     """Go on cleaning up where the last step ended: one step is one transaction of bounded size."""
 
     occurrence_id: UUID

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Literal
 from uuid import UUID
 
-from shared.contracts.base import Cents, Command, Currency, Fact, Instant, Period
+from shared.contracts.base import Cents, Currency, Fact, Instant, Period, RunStep
 from shared.contracts.cleaning import CleaningStep
 
 RewardKind = Literal["streak", "prepayment", "by_hand"]
@@ -89,7 +89,7 @@ class RewardRestored(RewardFact, subject="redemption_id"):
     """Billing's word for what it could not book, such as nothing_open; or payment_reversed."""
 
 
-class CalculateRewards(Command, subject="run_id"):
+class CalculateRewards(RunStep, subject="run_id"):
     """Evaluate the tenants of one chunk: post what their ledgers should say and do not."""
 
     run_id: UUID

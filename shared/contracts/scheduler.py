@@ -89,11 +89,15 @@ class TriggerStarted(Fact, subject="occurrence_id"):
 
 
 class TriggerOutcome(Fact, subject="occurrence_id"):
-    """What a consumer did with a trigger: said once when all of its work is done."""
+    """What a consumer did with a trigger: said when all of its work is done.
+
+    Also said where a message of that work was given up and became a dead letter: it has failed, until a
+    replay completes the work and says otherwise. Of two, the one that finished later holds.
+    """
 
     occurrence_id: UUID
     trigger: str
-    """The trigger's topic."""
+    """The trigger's topic; empty where it failed in a later message, which does not name it."""
     consumer: str
     state: Literal["succeeded", "partial", "failed"]
     counts: dict[str, int] = Field(default_factory=dict)

@@ -40,6 +40,11 @@ class DeadLetter:
     resolved_at: datetime | None = None
     resolution: str | None = None
 
+    @property
+    def consumer(self) -> str:
+        """The service whose queue it was in."""
+        return self.queue.partition(".")[0]
+
 
 def new_dead_letter(
     delivery: Delivery, *, queue: str, reason: Reason, error: str, envelope: Envelope | None, at: datetime
@@ -80,11 +85,14 @@ def delivery_of(letter: DeadLetter) -> Delivery:
     )
 
 
-async def bury(connection: AsyncConnection, letter: DeadLetter) -> None:
-    """Keep a dead letter; the same message buried again while open is updated, not doubled."""
+async def bury(connection: AsyncConnection, letter: DeadLetter) -> UUID:
+    """Keep a dead letter; the same message buried again while open is updated, not doubled.
+
+    Returns the id it is kept under: that of the first time.
+    """
     row = {name: getattr(letter, name) for name in DeadLetter.__dataclass_fields__}
     statement = insert(dead_letters).values(row)
-    await connection.execute(
+    kept: UUID = await connection.scalar(
         statement.on_conflict_do_update(
             index_elements=["queue", "message_id"],
             # Spelled out: as a parameter it would not match the partial index in a generic plan.
@@ -95,8 +103,9 @@ async def bury(connection: AsyncConnection, letter: DeadLetter) -> None:
                 "attempts": letter.attempts,
                 "died_at": letter.died_at,
             },
-        )
+        ).returning(dead_letters.c.id)
     )
+    return kept
 
 
 async def list_dead_letters(

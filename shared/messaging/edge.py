@@ -10,14 +10,14 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import sqlalchemy as sa
 import structlog
 
 from shared.clock import stopwatch
 from shared.contracts.base import Message
-from shared.messaging.dead_letters import Reason, bury, new_dead_letter
+from shared.messaging.dead_letters import DeadLetter, Reason, bury, delivery_of, new_dead_letter
 from shared.messaging.envelope import Delivery, Envelope, Received, Unreadable, read_body, read_envelope
 from shared.messaging.errors import ErrorKind, Transient, classify, describe
 from shared.messaging.metrics import MessagingMetrics
@@ -25,6 +25,7 @@ from shared.messaging.outage import OutageGate
 from shared.messaging.retry import RetryLadder
 from shared.messaging.router import Subscription
 from shared.messaging.transaction import Transactions, enter_inbox
+from shared.runs import given_up
 from shared.tracing import NoTracing, Step, Tracing
 
 QUICK_PAUSES: Final = (0.05, 0.2, 0.8)
@@ -37,6 +38,8 @@ MOST_OUTAGES: Final = 10
 """How often one message may say that a server is down which then answers, before that is its own fault."""
 
 Outcome = Literal["done", "repeat", "retried", "dead"]
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -191,22 +194,41 @@ class Edge:
             at=self.transactions.clock.now(),
         )
 
-        async def keep() -> None:
+        async def keep() -> DeadLetter:
             async with self.transactions.engine.begin() as connection:
-                await bury(connection, letter)
+                return replace(letter, id=await bury(connection, letter))
 
-        await self._until_up(keep)
+        kept = await self._until_up(keep)
         self.metrics.dead.labels(reason).inc()
         log.error(
             "message_buried",
-            queue=letter.queue,
-            message_id=letter.message_id,
+            queue=kept.queue,
+            message_id=kept.message_id,
             reason=reason,
-            dead_letter=str(letter.id),
-            error=letter.error,
+            dead_letter=str(kept.id),
+            error=kept.error,
         )
+        await self._say_given_up(kept)
 
-    async def _until_up(self, step: Callable[[], Awaitable[None]]) -> None:
+    async def _say_given_up(self, letter: DeadLetter) -> None:
+        """Tell the scheduler, where the message was part of a run, that the run has failed for now.
+
+        Apart from the burial and after it: whatever keeps this from being said must not lose the letter.
+        """
+        outcome = given_up(letter)
+        if outcome is None:
+            return
+
+        async def say() -> None:
+            async with self.transactions.begin(read_envelope(delivery_of(letter))) as tx:
+                tx.emit(outcome)
+
+        try:
+            await self._until_up(say)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the letter is kept and counted
+            log.warning("outcome_not_said", dead_letter=str(letter.id), error=describe(error))
+
+    async def _until_up(self, step: Callable[[], Awaitable[T]]) -> T:
         """Do something that must not be lost, waiting out whatever server is down."""
         pause = 0.2
         while True:

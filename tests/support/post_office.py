@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from propman.catalog import app_module, service_names
 from shared.logging import only_errors
+from shared.messaging.edge import Outcome
 from shared.messaging.envelope import Delivery
 from shared.messaging.tables import outbox
 from shared.messaging.transaction import Transactions
@@ -26,6 +27,8 @@ class PostOffice:
     services: dict[str, Transactions]
     environment: dict[str, str]
     """What a command needs to reach them."""
+    outcomes: frozenset[Outcome] = frozenset({"done", "repeat"})
+    """What may become of a message."""
 
     async def carry(self) -> int:
         """Deliver what is said, and what is said because of it, until all is quiet; how many it were."""
@@ -69,7 +72,7 @@ class PostOffice:
             for subscription in app_module(name).router.subscriptions:
                 if subscription.topic == row.topic:
                     outcome = await edge_for(transactions).take(subscription, delivery)
-                    assert outcome in {"done", "repeat"}, (subscription.queue, outcome)
+                    assert outcome in self.outcomes, (subscription.queue, outcome)
 
 
 @asynccontextmanager
