@@ -63,7 +63,7 @@ log = structlog.get_logger()
 async def watch(tx: Tx, queues: Mapping[str, QueueState] | None = None) -> Changes:
     """Look once, raise what is new and resolve what is over; `queues` is None where the broker is silent."""
     processes = await heartbeats.heard(tx.connection)
-    findings = await schedule_findings(tx, queues or {}, processes) + await scheduler_findings(tx, processes)
+    findings = await schedule_findings(tx, queues or {}) + await scheduler_findings(tx, processes)
     services = await service_findings(tx, queues, processes)
     judged = set(get_args(Kind))
     if queues is None:
@@ -120,16 +120,13 @@ def _said(alert: Alert) -> dict[str, object]:
     }
 
 
-async def schedule_findings(
-    tx: Tx, queues: Mapping[str, QueueState], processes: Sequence[Process]
-) -> list[Finding]:
+async def schedule_findings(tx: Tx, queues: Mapping[str, QueueState]) -> list[Finding]:
     """What is wrong with the schedules."""
     store, history = ScheduleStore(tx.connection), HistoryStore(tx.connection)
     written, runs = await store.written(), await history.recent_runs(RUNS)
     successes = await history.last_successes()
     found: list[Finding] = []
     schedules = await store.schedules()
-    since = _since(processes)
     deaf = {pair for pair, queue in asked(schedules).items() if _is_deaf(queues.get(queue))}
     for schedule in schedules:
         made, changed = written[schedule.key]
@@ -141,7 +138,6 @@ async def schedule_findings(
             last_success_at=successes.get(schedule.key),
             due_at=_due_at(schedule, timetable, changed),
             period=_period(timetable, tx.at),
-            scheduler_since=since,
             fits=_fits(schedule, timetable),
         )
         found += judge(watched, tx.at, deaf)

@@ -23,7 +23,7 @@ from services.scheduler.triggers import known_triggers
 from services.scheduler.watching import Watchdog, acknowledge, watch
 from shared import heartbeats
 from shared.clock import SystemClock
-from shared.contracts.scheduler import MonthlyBillingDue, TriggerOutcome
+from shared.contracts.scheduler import MonthlyBillingDue, TriggerOutcome, TriggerStarted
 from shared.identity import new_id
 from shared.messaging.naming import queue_for
 from shared.messaging.tables import outbox
@@ -34,7 +34,6 @@ from tests.support.messages import deliver, emitted
 
 pytestmark = pytest.mark.servers
 
-AGES = timedelta(days=1_000)
 DAILY = "0 9 * * *"
 BILLING = Deaf("billing", MonthlyBillingDue.topic)
 State = Literal["succeeded", "partial", "failed"]
@@ -96,18 +95,32 @@ async def said(scheduler: Scheduler) -> list[str]:
 
 
 async def run(
-    scheduler: Scheduler, state: State | None = "succeeded", *, created: int = 1, minutes: float = 1
+    scheduler: Scheduler,
+    state: State | None = "succeeded",
+    *,
+    created: int = 1,
+    waited: float = 0,
+    minutes: float = 1,
 ) -> None:
-    """The next run of the schedule, and what came of it after so many minutes."""
+    """The next run of the schedule, and what came of it so many minutes after its consumer took it up."""
     schedule = await scheduler.schedule()
     assert schedule.next_run_at is not None
     scheduler.clock.moment = schedule.next_run_at
     await scheduler.round()
     await published(scheduler)
-    scheduler.clock.advance(minutes=minutes)
     occurrence = (await scheduler.history())[0]
+    scheduler.clock.advance(minutes=waited)
     if state is None:
+        scheduler.clock.advance(minutes=minutes)
         return
+    started = TriggerStarted(
+        occurrence_id=occurrence.id,
+        trigger=occurrence.trigger,
+        consumer="billing",
+        started_at=scheduler.clock.now(),
+    )
+    await deliver(scheduler.transactions, router, started)
+    scheduler.clock.advance(minutes=minutes)
     outcome = TriggerOutcome(
         occurrence_id=occurrence.id,
         trigger=occurrence.trigger,
@@ -254,12 +267,15 @@ async def test_a_run_that_takes_three_times_as_long_as_ever(scheduler: Scheduler
     await run(scheduler, minutes=7)
 
     assert await look(scheduler) == ["slow rent"]
-    async with scheduler.transactions.engine.begin() as connection:  # it was away, and was started since
-        await connection.execute(sa.text("update instances set started_at = seen_at"))
-        await connection.execute(
-            sa.update(occurrences).values(announced_at=occurrences.c.announced_at - AGES)
-        )
-    assert await look(scheduler, alive=False) == []
+
+
+async def test_a_run_that_waited_for_its_consumer_is_not_slow(scheduler: Scheduler) -> None:
+    await scheduler.add()
+    for _ in range(21):
+        await run(scheduler, minutes=2)
+    await run(scheduler, waited=40, minutes=2)
+
+    assert await look(scheduler) == []
 
 
 async def test_what_is_due_by_its_definition_and_was_not_announced(scheduler: Scheduler) -> None:

@@ -56,8 +56,6 @@ class Watched:
     """The first instant that should have been announced since anything was; None where none is near."""
     period: timedelta | None
     """From one instant to the next."""
-    scheduler_since: datetime | None = None
-    """When the scheduler that is alive was started: a run of before may have waited for it."""
     fits: bool = True
     """Whether its next run is an instant of its definition."""
 
@@ -153,13 +151,13 @@ def _outcomes(watched: Watched) -> _Found:
         yield "failure_streak", f"the last {STREAK} runs"
     successes = [item for item in watched.history if item.state in SUCCEEDED]
     if ended and successes and ended[0] is successes[0]:
-        yield from _unlike_the_others(watched, successes)
+        yield from _unlike_the_others(watched.period, successes)
 
 
-def _unlike_the_others(watched: Watched, successes: Sequence[Occurrence]) -> _Found:
+def _unlike_the_others(period: timedelta | None, successes: Sequence[Occurrence]) -> _Found:
     newest = successes[0]
     before = [item for item in successes[1:] if item.zone == newest.zone]  # each zone has its own habits
-    rare = watched.period is not None and watched.period >= RARE
+    rare = period is not None and period >= RARE
     habit = [_effect(item) for item in before[:3]]
     if rare and _effect(newest) == 0 and len(habit) == 3 and all(count > 0 for count in habit):
         yield "zero_effect", f"occurrence {newest.id}, after {', '.join(map(str, habit))} before"
@@ -167,14 +165,8 @@ def _unlike_the_others(watched: Watched, successes: Sequence[Occurrence]) -> _Fo
     if len(lengths) >= SLOW_SAMPLES:
         usual = lengths[int(len(lengths) * 0.95)]
         length = _length(newest)
-        if length > SLOW_AT_LEAST and length > SLOW_FACTOR * usual and not _waited_for_us(watched, newest):
+        if length > SLOW_AT_LEAST and length > SLOW_FACTOR * usual:
             yield "slow", f"{length.total_seconds():.0f} s instead of {usual.total_seconds():.0f} s"
-
-
-def _waited_for_us(watched: Watched, item: Occurrence) -> bool:
-    """Whether no scheduler was there while a run went on: then it is not the run that was slow."""
-    since = watched.scheduler_since
-    return since is not None and (item.announced_at or item.created_at) < since
 
 
 def _effect(item: Occurrence) -> int:
@@ -183,7 +175,9 @@ def _effect(item: Occurrence) -> int:
 
 
 def _length(item: Occurrence) -> timedelta:
-    return (item.finished_at or item.created_at) - (item.announced_at or item.created_at)
+    """For how long it was worked on. What lay in a queue, its consumer away, was not slow for that."""
+    begun = item.started_at or item.announced_at or item.created_at
+    return (item.finished_at or begun) - begun
 
 
 def _silence(watched: Watched, now: datetime) -> _Found:
