@@ -159,8 +159,13 @@ async def _require_free(store: DueStore, source: _Source, now: datetime) -> None
         raise Archived(f"{source.key} is archived; `propman scheduler resume {source.key}` brings it back")
     if source.schedule is None or source.schedule.rules.overlap == "allow":
         return
-    if (await store.slot(source.schedule.id, now)).is_open:
-        raise UnderWay(f"A run of {source.key} is under way; wait for its end, or use --force")
+    if (run := await store.under_way(source.schedule.id, now)) is not None:
+        whom = ", ".join(run.unanswered) or "its consumers"
+        since = f"{run.announced_at or run.created_at:%Y-%m-%d %H:%M} UTC"
+        raise UnderWay(
+            f"A run of {source.key} has been under way since {since} and waits for {whom}:"
+            " wait too, or use --force"
+        )
 
 
 async def _source(store: ScheduleStore, name: str) -> _Source:

@@ -93,7 +93,8 @@ async def test_a_run_by_hand_waits_for_the_one_under_way_unless_forced(scheduler
     await scheduler.add()
     first = await ask(scheduler, seq="one")
 
-    with pytest.raises(UnderWay, match="--force"):
+    since = f"since {scheduler.clock.now():%Y-%m-%d %H:%M} UTC and waits for billing"
+    with pytest.raises(UnderWay, match=f"{since}: wait too, or use --force"):
         await ask(scheduler)
 
     assert await ask(scheduler, seq="one") == first

@@ -109,6 +109,17 @@ class DueStore:
         has_queued = mine.where(occurrences.c.state == "queued", _OWN).exists()
         return Slot(*(await self._connection.execute(sa.select(is_open, has_queued))).one())
 
+    async def under_way(self, schedule_id: UUID, now: datetime) -> Occurrence | None:
+        """Of a schedule's runs that have no outcome yet, the one that has been under way longest."""
+        query = (
+            sa.select(occurrences)
+            .where(occurrences.c.schedule_id == schedule_id, *_under_way(now))
+            .order_by(occurrences.c.announced_at)
+            .limit(1)
+        )
+        rows = (await self._connection.execute(query)).all()
+        return next(iter(await with_reports(self._connection, rows)), None)
+
     async def queued(self, schedule_id: UUID) -> list[Occurrence]:
         """The schedule's own runs that wait for the end of another one, at most one in each zone."""
         query = sa.select(occurrences).where(
