@@ -1,7 +1,7 @@
 """Fitting figures into a terminal: whole columns where they fit, shortened words before lost columns."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,23 +31,21 @@ def fit(
     rows: Sequence[Sequence[str]],
     width: int,
     before: Sequence[int] = (),
-    whole: Collection[str] = (),
+    kept: Mapping[str, int] | None = None,
 ) -> Fitted:
     """Columns for a terminal of a width.
 
     `before` are the widths of the last screen: a column never gets narrower, so that nothing jumps about.
-    The longest texts give way first, but for the columns named `whole`; then the last columns do.
+    The longest texts give way first, each down to `LEAST` or what `kept` says for its column; then the last
+    columns do.
     """
+    least = [(kept or {}).get(name, LEAST) for name in columns]
     right = [all(NUMBER.match(row[index]) for row in rows) and bool(rows) for index in range(len(columns))]
     widths = [max(len(line[index]) for line in [columns, *rows]) for index in range(len(columns))]
     if len(before) == len(widths):
         widths = [max(pair) for pair in zip(widths, before, strict=True)]
     while _total(widths) > width:
-        texts = [
-            index
-            for index, size in enumerate(widths)
-            if size > LEAST and not right[index] and columns[index] not in whole
-        ]
+        texts = [index for index, size in enumerate(widths) if size > least[index] and not right[index]]
         if not texts:
             break
         longest = max(texts, key=lambda index: widths[index])
@@ -66,7 +64,11 @@ def _cut(cell: str, width: int) -> str:
 
 
 def share(counts: Sequence[int], lines: int, *, chosen: int, least: int = 3) -> list[int]:
-    """How many lines each panel gets of those there are: some for each, the rest for the chosen one first."""
+    """How many lines each panel gets of those there are.
+
+    Half of them are for the chosen one, so that it can be read on a small screen too; then some for each, and
+    the rest for the chosen one first.
+    """
     rooms = [0] * len(counts)
     turns = [chosen, *(index for index in range(len(counts)) if index != chosen)]
 
@@ -76,6 +78,8 @@ def share(counts: Sequence[int], lines: int, *, chosen: int, least: int = 3) -> 
         rooms[index] += 1
         return True
 
+    while rooms[chosen] < max(least, lines // 2) and give(chosen, counts[chosen]):
+        pass
     for _ in range(least):
         for index in turns:
             give(index, least)

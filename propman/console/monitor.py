@@ -20,8 +20,9 @@ from typing import Annotated, Any, Final
 import typer
 
 from propman.console import showing
-from propman.console.fitting import Fitted, filled, fit, share, words
+from propman.console.fitting import LEAST, Fitted, filled, fit, share, words
 from propman.console.observing import Panel, Snapshot, observe
+from propman.console.scrolling import Scroll
 from shared.cli import JsonOption, command_app, print_json
 from shared.clock import SystemClock
 
@@ -29,13 +30,21 @@ app = command_app("monitor")
 
 EVERY: Final = 2.0
 PANELS: Final = ("services", "queues", "schedules", "processes", "problems")
-WHOLE: Final = frozenset({"schedule", "last 20"})
-"""Columns that are of no use in part."""
+KEPT: Final = {"schedule": 100, "last 20": 20, "queue": 34}
+"""Columns that are of no use in a small part, and how much of them is."""
+
+UNFINISHED: Final = re.compile(r"\x1b(\[[0-9;]*|O)?$")
+SAME_KEY: Final = 0.05
+"""Seconds within which the rest of a key follows its beginning."""
 
 KEYS: Final = ("q quit", "? help", "tab panel", "1-5 choose", "space freeze", "+/- pace", "a all queues")
+SCROLL_KEYS: Final = "up/down scroll"
 LONG_HELP: Final = (
     "tab, shift-tab   the next panel, the one before; it gets the room that is left",
     "1 2 3 4 5        services, queues, schedules, processes, problems",
+    "up, down         scroll the panel that is chosen; k and j do the same",
+    "PgUp, PgDn       scroll it by what is seen of it",
+    "Home, End        to its beginning, to its end; g and G do the same",
     "space            freeze the screen, and let it go on",
     "+ and -          look more often, or less often (1 s to 30 s)",
     "a                all queues, or only those in which something happens",
@@ -66,6 +75,14 @@ class View:
     width: int = 0
     widths: dict[int, tuple[int, ...]] = field(default_factory=dict)
     """Of each panel's columns on the last screen of this width."""
+    places: list[Scroll] = field(default_factory=lambda: [Scroll() for _ in PANELS])
+    """How far each panel is scrolled."""
+    help_place: Scroll = field(default_factory=Scroll)
+
+    @property
+    def place(self) -> Scroll:
+        """What the keys scroll now."""
+        return self.help_place if self.help else self.places[self.panel]
 
     def press(self, key: str) -> None:
         """Answer a key."""
@@ -79,7 +96,7 @@ class View:
             self.all_queues = not self.all_queues
         elif key in {"+", "-"}:
             self.every = min(max(self.every / 2 if key == "+" else self.every * 2, 1.0), 30.0)
-        else:
+        elif not self.place.press(key):
             self._choose(key)
 
     def _choose(self, key: str) -> None:
@@ -98,20 +115,11 @@ class Screen:
     lines: list[str] = field(default_factory=list)
 
     def table(
-        self,
-        columns: Sequence[str],
-        rows: Sequence[Sequence[str]],
-        most: int,
-        columns_are: Fitted,
-        *,
-        mark: str,
+        self, columns: Sequence[str], rows: Sequence[Sequence[str]], columns_are: Fitted, *, mark: str
     ) -> None:
-        """A table cut to the width, and to `most` rows with a word about the rest."""
-        shown = rows[: most - 1] if len(rows) > most else rows
-        for first, cells in ((mark, columns), *((" ", row) for row in shown)):
+        """Rows under the names of their columns, cut to the width."""
+        for first, cells in ((mark, columns), *((" ", row) for row in rows)):
             self.lines.append(f"{first}{columns_are.line(cells)}")
-        if len(shown) < len(rows) and most > 0:
-            self.lines.append(f"   … and {len(rows) - len(shown)} more")
 
     def text(self) -> str:
         """The whole screen."""
@@ -123,7 +131,7 @@ async def monitor(
     once: Annotated[bool, typer.Option("--once", help="One screen as text, then end; for scripts.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    r"""Watch services, queues and schedules; keys: tab, 1-5, space, +/-, a, ?, q.
+    r"""Watch services, queues and schedules; keys: tab, 1-5, arrows, space, +/-, a, ?, q.
 
     Once, exit 3 where nothing could be looked at.
 
@@ -166,27 +174,56 @@ def draw(seen: Snapshot, view: View, now: datetime, width: int, height: int) -> 
     """One screen: every panel in short, the chosen one with all the room that is left."""
     screen = Screen(width, height, [_head(seen, view, now, width)])
     if view.help:
-        screen.lines += [line for text in LONG_HELP for line in wrap(text, width) or [""]]
-        screen.lines += filled(MARKS, width)
-        return screen.text()
-    if view.width != width:
-        view.width, view.widths = width, {}
-    tables = _tables(seen, view, now)
-    counts = [0 if panel.error else len(rows) for _, rows, panel in tables]
-    rooms = share(counts, height - 2 - len(tables), chosen=view.panel)
-    for index, (columns, rows, panel) in enumerate(tables):
-        mark = ">" if index == view.panel else " "
-        if panel.error:
-            screen.lines.append(f"{mark}{columns[0]}: {panel.error}")
-            continue
-        fitted = fit(columns, rows, width - 1, view.widths.get(index, ()), WHOLE)
-        view.widths[index] = fitted.widths
-        screen.table(columns, rows, rooms[index], fitted, mark=mark)
+        _draw_help(screen, view)
+    else:
+        _draw_panels(screen, _tables(seen, view, now, width), view)
     screen.lines = screen.lines[: height - 1]
     if view.live:
         screen.lines += [""] * (height - 1 - len(screen.lines))
-    screen.lines.append(words(KEYS, width))
+    place = [] if view.place.is_whole else [view.place.position, SCROLL_KEYS]
+    screen.lines.append(words([*place, *KEYS], width))
     return screen.text()
+
+
+def _draw_help(screen: Screen, view: View) -> None:
+    text = [line for given in LONG_HELP for line in wrap(given, screen.width) or [""]]
+    screen.lines += view.help_place.part([*text, *filled(MARKS, screen.width)], screen.height - 2)
+
+
+def _draw_panels(screen: Screen, tables: "Sequence[Table]", view: View) -> None:
+    if view.width != screen.width:
+        view.width, view.widths = screen.width, {}
+    lines = screen.height - 2
+    rooms = _rooms([len(rows) for _, rows, _ in tables], lines - len(tables), view.panel)
+    if lines < 2 * len(tables):  # a screen this low has room for one
+        tables, rooms = [tables[view.panel]], [lines - 1]
+    for (columns, rows, panel), room in zip(tables, rooms, strict=True):
+        index = PANELS.index(panel)
+        place = view.places[index] if index == view.panel else None
+        if place is None and rows and not room:
+            screen.lines.append(f" {panel}: {len(rows) if len(rows) > 1 else rows[0][0]}")
+            continue
+        fitted = fit(columns, rows, screen.width - 1, view.widths.get(index, ()), KEPT)
+        view.widths[index] = fitted.widths
+        screen.table(columns, _part(rows, room, place), fitted, mark=" " if place is None else ">")
+        if place is None and len(rows) > room:
+            screen.lines.append(f"   … and {len(rows) - room + 1} more")
+
+
+def _rooms(counts: Sequence[int], lines: int, chosen: int) -> list[int]:
+    """Rows for each panel; one that could only say that there are more leaves its line to the chosen one."""
+    rooms = share(counts, lines, chosen=chosen)
+    for index, count in enumerate(counts):
+        if index != chosen and rooms[index] == 1 < count:
+            rooms[chosen], rooms[index] = rooms[chosen] + 1, 0
+    return rooms
+
+
+def _part(rows: Sequence[list[str]], room: int, place: Scroll | None) -> Sequence[list[str]]:
+    """What is seen of a panel; those that are not chosen show their beginning, where what is wrong stands."""
+    if place is not None:
+        return place.part(rows, room)
+    return rows if len(rows) <= room else rows[: room - 1]
 
 
 def _head(seen: Snapshot, view: View, now: datetime, width: int) -> str:
@@ -202,32 +239,54 @@ def _head(seen: Snapshot, view: View, now: datetime, width: int) -> str:
     return words(parts, width)
 
 
-Table = tuple[Sequence[str], list[list[str]], Panel]
+Table = tuple[Sequence[str], Sequence[list[str]], str]
+"""The names of columns, rows, and which panel it is; without rows the first name is a sentence."""
 
 
-def _tables(seen: Snapshot, view: View, now: datetime) -> list[Table]:
-    busy = [row for row in seen.queues.rows if view.all_queues or _is_busy(row)]
-    queues = [showing.queue_cells(row) for row in sorted(busy, key=_fullest)]
-    everything = {row["service"] for row in seen.services.rows}
+def _tables(seen: Snapshot, view: View, now: datetime, width: int) -> list[Table]:
     processes = [
-        showing.process_cells(row, everything, up=(now - row["started_at"]).total_seconds())
+        showing.process_cells(row, {each["service"] for each in seen.services.rows}, up=_up(row, now))
         for row in seen.processes.rows
     ]
     # What is wrong with one comes before what runs soon.
     schedules = sorted(seen.schedules.rows, key=lambda row: (row.get("flag") is None, row["key"]))
+    narrow = [showing.narrow_schedule_cells(row, now) for row in schedules]
     return [
-        (showing.SERVICE_COLUMNS, [showing.service_cells(row) for row in seen.services.rows], seen.services),
-        (showing.QUEUE_COLUMNS, queues, seen.queues)
-        if queues or seen.queues.error
-        else ([f"queues: nothing waits or moves in any of {len(seen.queues.rows)}"], [], seen.queues),
-        (
-            showing.NARROW_SCHEDULE_COLUMNS,
-            [showing.narrow_schedule_cells(row, now) for row in schedules],
-            seen.schedules,
-        ),
-        (showing.PROCESS_COLUMNS, processes, seen.processes),
-        (["problems"], [[problem] for problem in seen.problems] or [["none"]], seen.services),
+        (showing.SERVICE_COLUMNS, [showing.service_cells(row) for row in seen.services.rows], "services"),
+        _queue_table(seen.queues, view),
+        _or_error(showing.NARROW_SCHEDULE_COLUMNS, narrow, "schedules", seen.schedules),
+        (showing.PROCESS_COLUMNS, processes, "processes"),
+        (["problems"], [[line] for line in _problem_lines(seen, view, width)], "problems"),
     ]
+
+
+def _or_error(columns: Sequence[str], rows: Sequence[list[str]], name: str, panel: Panel) -> Table:
+    return (columns, rows, name) if panel.error is None else ([f"{columns[0]}: {panel.error}"], [], name)
+
+
+def _queue_table(queues: Panel, view: View) -> Table:
+    busy = [row for row in queues.rows if view.all_queues or _is_busy(row)]
+    if busy or queues.error:
+        cells = [showing.queue_cells(row) for row in sorted(busy, key=_fullest)]
+        return _or_error(showing.QUEUE_COLUMNS, cells, "queues", queues)
+    return ([f"queues: nothing waits or moves in any of {len(queues.rows)}"], [], "queues")
+
+
+def _problem_lines(seen: Snapshot, view: View, width: int) -> list[str]:
+    """A line each, but in the panel that is chosen every problem is there to its last word."""
+    if not seen.problems:
+        return ["none"]
+    if PANELS[view.panel] != "problems":
+        return seen.problems
+    return [
+        line
+        for problem in seen.problems
+        for line in wrap(problem, max(width - 1, LEAST), subsequent_indent="  ")
+    ]
+
+
+def _up(process: dict[str, Any], now: datetime) -> float:
+    return float((now - process["started_at"]).total_seconds())
 
 
 def _is_busy(row: dict[str, Any]) -> bool:
@@ -274,10 +333,16 @@ class Keyboard:
 
     def __call__(self, patience: float) -> str:
         """One key or several, where somebody types quicker than the screen is drawn."""
+        typed = self._read(patience)
+        while UNFINISHED.search(typed) and (rest := self._read(SAME_KEY)):
+            typed += rest
+        return typed
+
+    def _read(self, patience: float) -> str:
         ready, _, _ = select.select([self.descriptor], [], [], patience)
         return os.read(self.descriptor, 64).decode(errors="ignore") if ready else ""
 
 
 def keys_of(typed: str) -> list[str]:
     """What was typed, key by key; arrows and shift-tab come as several characters each."""
-    return re.findall(r"\x1b\[[0-9;]*[A-Za-z~]|.", typed, re.DOTALL)
+    return re.findall(r"\x1b\[[0-9;]*[A-Za-z~]|\x1bO[A-Z]|.", typed, re.DOTALL)

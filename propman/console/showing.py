@@ -109,8 +109,12 @@ SCHEDULE_COLUMNS = ["schedule", "next", "last 20", "flag", "outcome", "last"]
 def schedule_cells(row: dict[str, Any]) -> list[str]:
     """One schedule."""
     flag = "!" if row["flag"] == row["outcome"] else row["flag"]
-    cells = (row["key"], row["next"], row["recent"], flag, row["outcome"], row["last"])
-    return [cell or "-" for cell in cells]
+    cells = [cell or "-" for cell in (row["key"], row["next"], flag, row["outcome"], row["last"])]
+    return [
+        *cells[:2],
+        row["recent"],
+        *cells[2:],
+    ]  # where nothing ran yet, a "-" would say that a run was skipped
 
 
 NARROW_SCHEDULE_COLUMNS = ["schedule", "in", "last 20", "", "what came of it", "ago"]
@@ -128,7 +132,7 @@ def narrow_schedule_cells(row: dict[str, Any], now: datetime) -> list[str]:
     return [
         row["key"],
         when,
-        row["recent"] or "-",
+        row["recent"],
         "!" if flag else "",
         flag or row["outcome"],
         duration((now - last).total_seconds() if last else None),

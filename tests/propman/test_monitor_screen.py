@@ -14,9 +14,11 @@ from propman.console.problems import problems_of, unseen
 from propman.console.processes import processes_of, sharing
 from propman.console.showing import (
     duration,
+    narrow_schedule_cells,
     process_cells,
     processes_in_words,
     queue_cells,
+    schedule_cells,
     service_cells,
 )
 from services.scheduler.overview import MARKS as OVERVIEW_MARKS
@@ -430,3 +432,16 @@ def test_a_narrow_screen_says_how_long_ago_the_last_run_was() -> None:
     text = draw(seen(schedules=1), View(), NOW, 80, 24)
 
     assert " 55m00s" in text
+
+
+def test_a_schedule_that_never_ran_shows_no_mark_of_a_skipped_run() -> None:
+    row = a_schedule(recent="", outcome="never ran")
+
+    assert (schedule_cells(row)[2], narrow_schedule_cells(row, NOW)[2]) == ("", "")
+
+
+def test_the_names_of_queues_can_be_told_apart_on_a_narrow_screen() -> None:
+    found = seen(queues=0)
+    found.queues.rows.append(a_queue(ready=1))
+
+    assert " billing.scheduler.monthly_billing…" in draw(found, View(panel=1), NOW, 60, 15)
