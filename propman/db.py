@@ -1,17 +1,34 @@
 """`propman db`: a database and a least-privileged role per service, and their migrations."""
 
+import asyncio
 from dataclasses import asdict, dataclass
+from typing import Final, Literal
 
 from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from propman.administration import create_database, grant_runtime_rights
 from propman.broker import declare_topology
 from propman.catalog import app_module, service_names
 from propman.settings import AdministrationSettings, SystemSettings
-from shared.cli import CommandError, JsonOption, print_json, print_table, progress, service_app, success
-from shared.db import create_engine, current_revision, migrate, newest_revision
+from shared.cli import (
+    CommandError,
+    JsonOption,
+    print_json,
+    print_table,
+    progress,
+    service_app,
+    success,
+    warning,
+)
+from shared.db import create_engine, current_revision, has_tables, known_revisions, migrate
 
 app = service_app("db", "Databases, roles and migrations of all services.")
+
+
+State = Literal["current", "behind", "empty", "unmarked", "unknown"]
+
+MIGRATE: Final = "Run `propman db migrate`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +38,34 @@ class SchemaStatus:
     service: str
     database: str
     revision: str | None
-    newest: str | None
+    newest: str
+    state: State
 
     @property
-    def state(self) -> str:
-        """One word for people."""
-        if self.revision is None:
-            return "empty"
-        return "current" if self.revision == self.newest else "behind"
+    def in_words(self) -> str:
+        """What it is, for people; the same in `db status`, `db migrate` and `doctor`."""
+        return {
+            "current": "current",
+            "behind": f"behind the code: at {self.revision}, which needs {self.newest}",
+            "empty": "empty: nothing was migrated yet",
+            "unmarked": "without a revision though it has tables: its alembic_version was emptied",
+            "unknown": f"at a revision that this version does not know: {self.revision}",
+        }[self.state]
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it; a migration cannot begin where nobody knows what is there."""
+        by_hand = (
+            "restore a backup, or as an administrator write the revision that its tables are at back into"
+            f" alembic_version (this version's is {self.newest})."
+        )
+        return {
+            "current": "",
+            "behind": MIGRATE,
+            "empty": MIGRATE,
+            "unmarked": f"{by_hand[0].upper()}{by_hand[1:]}",
+            "unknown": f"Run the version that migrated it, if that was a newer one; else {by_hand}",
+        }[self.state]
 
 
 @app.command()
@@ -74,6 +111,9 @@ async def migrate_service(service: str) -> tuple[str | None, str | None]:
     url = make_url(service_url(service))
     admin = make_url(AdministrationSettings().postgres_url.get_secret_value())
     target = admin.set(database=url.database).render_as_string(hide_password=False)
+    found = await _read_status(target, service)
+    if found.remedy not in {"", MIGRATE}:
+        raise CommandError(f"The database of {service} is {found.in_words}.", remedy=found.remedy)
     revisions = await migrate(target, app_module(service).MIGRATIONS)
     await grant_runtime_rights(target, str(url.username))
     return revisions
@@ -90,30 +130,56 @@ async def status(as_json: JsonOption = False) -> None:
     """
     found = [await schema_status(service) for service in service_names()]
     if as_json:
-        print_json([asdict(item) | {"state": item.state} for item in found])
+        print_json([asdict(item) for item in found])
     else:
         print_table(
             ["service", "database", "revision", "newest", "state"],
-            [
-                [item.service, item.database, item.revision or "-", item.newest or "-", item.state]
-                for item in found
-            ],
+            [[item.service, item.database, item.revision or "-", item.newest, item.state] for item in found],
         )
+    _require_current(found)
+
+
+def _require_current(found: list[SchemaStatus]) -> None:
+    """Say what is not as it should be; raises `CommandError`."""
+    odd = [item for item in found if item.remedy not in {"", MIGRATE}]
+    for item in odd[1:]:
+        warning(f"The database of {item.service} is {item.in_words}. {item.remedy}")
+    if odd:
+        raise CommandError(f"The database of {odd[0].service} is {odd[0].in_words}.", remedy=odd[0].remedy)
     if any(item.state != "current" for item in found):
-        raise CommandError("Not every database is current.", remedy="Run `propman db migrate`.")
+        raise CommandError("Not every database is current.", remedy=MIGRATE)
 
 
 async def schema_status(service: str) -> SchemaStatus:
     """One service's revision, read as its own role."""
-    url = service_url(service)
+    return await _read_status(service_url(service), service)
+
+
+async def _read_status(url: str, service: str) -> SchemaStatus:
     engine = create_engine(url, application="status", pool_size=1)
     try:
         async with engine.connect() as connection:
-            revision = await current_revision(connection)
+            return await status_in(connection, service)
     finally:
         await engine.dispose()
-    newest = newest_revision(app_module(service).MIGRATIONS)
-    return SchemaStatus(service, str(make_url(url).database), revision, newest)
+
+
+async def status_in(connection: AsyncConnection, service: str) -> SchemaStatus:
+    """How the database at the other end of a connection stands."""
+    # Tables first: whoever migrates meanwhile commits the first of them together with its revision.
+    begun = await has_tables(connection)
+    revision = await current_revision(connection)
+    known = await asyncio.to_thread(known_revisions, app_module(service).MIGRATIONS)
+    database = str(connection.engine.url.database)
+    return SchemaStatus(service, database, revision, known[0], _state(revision, known, begun=begun))
+
+
+def _state(revision: str | None, known: list[str], *, begun: bool) -> State:
+    if revision is None:
+        return "unmarked" if begun else "empty"
+    if revision not in known:
+        return "unknown"
+    return "current" if revision == known[0] else "behind"
 
 
 def service_url(service: str) -> str:

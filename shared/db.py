@@ -148,12 +148,27 @@ def _upgrade(connection: sa.Connection, config: Config) -> None:
 
 
 def _revision(connection: sa.Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    return ", ".join(sorted(MigrationContext.configure(connection).get_current_heads())) or None
 
 
 async def current_revision(connection: AsyncConnection) -> str | None:
-    """The revision a database is at, or None where nothing was migrated yet."""
+    """The revision a database says it is at, or None where it says none."""
     return await connection.run_sync(_revision)
+
+
+async def has_tables(connection: AsyncConnection) -> bool:
+    """Whether anything was ever migrated, whatever the database says of its revision."""
+
+    def names(sync: sa.Connection) -> set[str]:
+        return set(sa.inspect(sync).get_table_names())
+
+    return bool(await connection.run_sync(names) - {"alembic_version"})
+
+
+def known_revisions(migrations: Path) -> list[str]:
+    """Every revision of the code's history, the newest first."""
+    history = ScriptDirectory.from_config(alembic_config(migrations)).walk_revisions()
+    return [step.revision for step in history]
 
 
 def newest_revision(migrations: Path) -> str | None:

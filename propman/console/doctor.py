@@ -20,6 +20,7 @@ from propman.catalog import all_subscriptions, app_module, service_names
 from propman.console.management import management
 from propman.console.observing import observe
 from propman.databases import transactions_of
+from propman.db import SchemaStatus, status_in
 from propman.settings import SystemSettings
 from shared.cli import (
     CommandError,
@@ -34,7 +35,6 @@ from shared.cli import (
 from shared.cli.failures import explain
 from shared.clock import SystemClock
 from shared.contracts.base import message_types
-from shared.db import is_current
 from shared.messaging.naming import EVENTS
 
 app = command_app("doctor")
@@ -139,21 +139,23 @@ async def _databases() -> list[Finding]:
     found: list[Finding] = []
     for name in service_names():
         try:
-            async with asyncio.timeout(8), transactions_of(name) as transactions:
-                current = await is_current(transactions.engine, app_module(name).MIGRATIONS)
-                async with transactions.engine.connect() as connection:
-                    there = await connection.scalar(sa.select(sa.func.clock_timestamp()))
-            found += [_migrations(name, current=current), _skew(name, there)]
+            async with (
+                asyncio.timeout(8),
+                transactions_of(name) as transactions,
+                transactions.engine.connect() as connection,
+            ):
+                schema = await status_in(connection, name)
+                there = await connection.scalar(sa.select(sa.func.clock_timestamp()))
+            found += [_migrations(schema), _skew(name, there)]
         except Exception as error:  # noqa: BLE001 - as above
             problem = explain(error)
             found.append(Finding(f"database of {name}", "error", problem.message, problem.remedy or ""))
     return found
 
 
-def _migrations(name: str, *, current: bool) -> Finding:
-    if current:
-        return Finding(f"migrations of {name}", "ok", "current")
-    return Finding(f"migrations of {name}", "error", "behind the code", "Run `propman db migrate`.")
+def _migrations(found: SchemaStatus) -> Finding:
+    level: Level = "ok" if found.state == "current" else "error"
+    return Finding(f"migrations of {found.service}", level, found.in_words, found.remedy)
 
 
 def _skew(name: str, there: datetime | None) -> Finding:

@@ -220,7 +220,7 @@ async def test_monitor_prints_one_screen_for_scripts(system: System) -> None:
 
 async def test_doctor_finds_what_is_wrong_and_says_what_to_do(system: System) -> None:
     await system.delete_queue(QUEUE)
-    await system.administer("billing", "update alembic_version set version_num = 'older'")
+    await system.administer("billing", "update alembic_version set version_num = '0001'")
 
     code, out, _ = await system.command("doctor", "--json", check=False)
     found = json.loads(out)

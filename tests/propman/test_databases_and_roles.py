@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
@@ -10,9 +11,11 @@ from sqlalchemy.engine import make_url
 
 from propman.administration import create_database
 from propman.catalog import app_module, service_names
+from propman.dev import ServerUrls
 from shared import heartbeats
-from shared.db import create_engine, driver_url, migrate
+from shared.db import create_engine, driver_url, known_revisions, migrate
 from shared.messaging.tables import metadata as messaging
+from tests.support.commands import run_propman
 from tests.support.databases import TestDatabases
 
 
@@ -113,3 +116,84 @@ def _columns(connection: sa.Connection) -> dict[str, set[str]]:
     inspector = sa.inspect(connection)
     tables = set(inspector.get_table_names()) - {"alembic_version"}
     return {name: {column["name"] for column in inspector.get_columns(name)} for name in tables}
+
+
+# What a database says of its revision
+
+NEWEST = known_revisions(app_module("billing").MIGRATIONS)[0]
+ODD = [
+    ("delete from alembic_version", "unmarked", "without a revision though it has tables"),
+    ("insert into alembic_version values ('0000')", "unknown", f"does not know: 0000, {NEWEST}"),
+]
+
+
+@pytest.fixture
+async def own(servers: ServerUrls) -> AsyncIterator[TestDatabases]:
+    """A migrated database of billing that nobody else uses."""
+    made = TestDatabases(servers.postgres_url)
+    try:
+        await made.url("billing")
+        yield made
+    finally:
+        await made.drop()
+
+
+async def environment_of(own: TestDatabases, databases: TestDatabases) -> dict[str, str]:
+    urls = {f"{name.upper()}_DATABASE_URL": await databases.url(name) for name in service_names()}
+    return {
+        **urls,
+        "BILLING_DATABASE_URL": await own.url("billing"),
+        "NOTIFICATIONS_SMTP_URL": "smtp://127.0.0.1:1",
+        "PROPMAN_RABBITMQ_URL": "amqp://127.0.0.1:1",
+        "PROPMAN_POSTGRES_URL": own.admin_url("billing"),
+    }
+
+
+async def administer(own: TestDatabases, statement: str) -> None:
+    connection = await asyncpg.connect(driver_url(own.admin_url("billing")))
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize(("statement", "state", "words"), ODD)
+async def test_a_database_that_nobody_can_migrate_is_told_in_one_line_and_left_alone(
+    own: TestDatabases, databases: TestDatabases, statement: str, state: str, words: str
+) -> None:
+    await administer(own, statement)
+    environment = await environment_of(own, databases)
+
+    seen = await run_propman("db", "status", "--json", environment=environment)
+    migrated = await run_propman("db", "migrate", environment=environment)
+
+    assert (seen.code, {row["service"]: row["state"] for row in seen.json}["billing"]) == (1, state)
+    assert (migrated.code, migrated.err.count("\n")) == (1, 1)
+    assert f"The database of billing is {'without' if state == 'unmarked' else 'at'} " in migrated.err
+    for said in (seen.err, migrated.err):
+        assert words in said
+        assert f"alembic_version (this version's is {NEWEST})" in said
+
+
+@pytest.mark.parametrize(
+    ("statement", "words", "remedy"),
+    [
+        (
+            "update alembic_version set version_num = '0001'",
+            "behind the code: at 0001",
+            "`propman db migrate`",
+        ),
+        ("drop schema public cascade; create schema public", "empty: nothing", "`propman db migrate`"),
+    ],
+)
+async def test_doctor_says_of_a_database_what_status_says(
+    own: TestDatabases, databases: TestDatabases, statement: str, words: str, remedy: str
+) -> None:
+    await administer(own, statement)
+
+    ran = await run_propman("doctor", "--json", environment=await environment_of(own, databases))
+
+    [found] = [item for item in ran.json if item["check"] == "migrations of billing"]
+    assert found["level"] == "error"
+    assert words in found["found"]
+    assert remedy in found["remedy"]
