@@ -28,12 +28,29 @@ LONGEST_SLEEP: Final = 1.0
 SHORTEST_SLEEP: Final = 0.05
 """When what is due is in another replica's hands."""
 
+TOGETHER: Final = 10
+"""How many schedules share a transaction; what else is due is for the other replicas meanwhile."""
+
 log = structlog.get_logger()
 
 
-async def fire_next(tx: Tx) -> Schedule | None:
-    """Announce the most overdue schedule; None when nothing is due."""
-    return await _alone(tx, await DueStore(tx.connection).lock_next_due(tx.at), _fire)
+async def fire_due(tx: Tx) -> Sequence[Schedule]:
+    """Announce the most overdue schedules; none when nothing is due.
+
+    They go together, and one by one where they cannot: a bad one fails alone.
+    """
+    due = await DueStore(tx.connection).lock_due(tx.at, TOGETHER)
+    if not due:
+        return due
+    try:
+        async with tx.savepoint():
+            await _fire(tx, *due)
+    except Exception as error:
+        if classify(error) is not ErrorKind.DEFECT:
+            raise
+        for schedule in due:
+            await _alone(tx, schedule, _fire)
+    return due
 
 
 async def release_next(tx: Tx) -> Schedule | None:
@@ -79,7 +96,7 @@ async def _alone(tx: Tx, schedule: Schedule | None, work: _Work) -> Schedule | N
     if schedule is None:
         return None
     try:
-        async with tx.connection.begin_nested():
+        async with tx.savepoint():
             await work(tx, schedule)
     except Exception as error:
         if classify(error) is not ErrorKind.DEFECT:
@@ -97,24 +114,32 @@ async def _alone(tx: Tx, schedule: Schedule | None, work: _Work) -> Schedule | N
     return schedule
 
 
-async def _fire(tx: Tx, schedule: Schedule) -> None:
+async def _fire(tx: Tx, *due: Schedule) -> None:
+    fired = [await _advance(tx, schedule) for schedule in due]
+    await ScheduleStore(tx.connection).save_schedules([schedule for schedule, _ in fired], now=tx.at)
+    for schedule, decisions in fired:
+        log.info(
+            "schedule_fired",
+            key=schedule.key,
+            announced=sum(len(decision.announce) for decision in decisions),
+            queued=sum(decision.queue is not None for decision in decisions),
+            left_out=sum(len(decision.left_out) for decision in decisions),
+            next_run_at=schedule.next_run_at and schedule.next_run_at.isoformat(),
+        )
+
+
+async def _advance(tx: Tx, schedule: Schedule) -> tuple[Schedule, list[Decision]]:
+    """Announce what has come due of one schedule; the schedule that waits for its next instant."""
     done = [await _announce_due(tx, part) for part in await parts_of(tx.connection, schedule)]
+    decisions = [decision for _, decision in done]
     advanced = replace(
         await put_together(tx, schedule, [part for part, _ in done]),
-        runs=schedule.runs + sum(decision.runs for _, decision in done),
+        runs=schedule.runs + sum(decision.runs for decision in decisions),
         error_count=0,
         last_error=None,
         retry_at=None,
     )
-    await ScheduleStore(tx.connection).save_schedule(advanced, now=tx.at)
-    log.info(
-        "schedule_fired",
-        key=schedule.key,
-        announced=sum(len(decision.announce) for _, decision in done),
-        queued=sum(decision.queue is not None for _, decision in done),
-        left_out=sum(len(decision.left_out) for _, decision in done),
-        next_run_at=advanced.next_run_at and advanced.next_run_at.isoformat(),
-    )
+    return advanced, decisions
 
 
 async def _announce_due(tx: Tx, part: Schedule) -> tuple[Schedule, Decision]:
@@ -155,7 +180,7 @@ async def _follow(tx: Tx, schedule: Schedule) -> None:
 
 
 STEPS: Final[tuple[Callable[[Tx], Awaitable[object]], ...]] = (
-    fire_next,
+    fire_due,
     follow_zones,
     mark_unstarted,
     give_up_overdue,
@@ -166,7 +191,7 @@ STEPS: Final[tuple[Callable[[Tx], Awaitable[object]], ...]] = (
 
 
 class DueLoop:
-    """Announces what is due, one schedule per transaction, until it is stopped."""
+    """Announces what is due, a few schedules per transaction, until it is stopped."""
 
     def __init__(self, transactions: Transactions, wake: WakeUp | None = None) -> None:
         """Works on the scheduler's database; `wake` rings when something there is different."""
@@ -197,12 +222,12 @@ class DueLoop:
 
     async def _tick(self) -> float:
         """Do one thing that is due; returns the seconds until the next one may be."""
-        for step in STEPS:
-            async with self._transactions.begin(command_envelope("scheduler.tick", new_id())) as tx:
+        async with self._transactions.begin(command_envelope("scheduler.tick", new_id())) as tx:
+            for step in STEPS:
                 if await step(tx):
                     return 0.0
-        async with self._transactions.begin(command_envelope("scheduler.tick", new_id())) as tx:
-            return sleep_seconds(await DueStore(tx.connection).next_wake(), tx.at)
+            wake = await DueStore(tx.connection).next_wake()
+        return sleep_seconds(wake, self._transactions.clock.now())
 
 
 def sleep_seconds(wake: datetime | None, now: datetime) -> float:

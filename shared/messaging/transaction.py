@@ -78,6 +78,17 @@ class Tx:
                 }
             )
 
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Where the block fails, undo what it wrote and what it said, and nothing else; locks are kept."""
+        said = len(self._emitted)
+        try:
+            async with self.connection.begin_nested():
+                yield
+        except BaseException:
+            del self._emitted[said:]
+            raise
+
     async def write_outbox(self) -> None:
         """Write what was emitted; the edge does this just before it commits."""
         if self._emitted:

@@ -1,7 +1,7 @@
 """Driving the scheduler in tests: a clock that is set by hand, and one call for each thing it does."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -11,7 +11,7 @@ from services.scheduler.domain.rules import Rules
 from services.scheduler.domain.schedules import Schedule
 from services.scheduler.following import align
 from services.scheduler.store import HistoryStore, ScheduleStore
-from services.scheduler.ticking import STEPS, fire_next
+from services.scheduler.ticking import STEPS, fire_due
 from shared.messaging.transaction import Transactions, Tx
 
 T = TypeVar("T")
@@ -63,12 +63,12 @@ class Scheduler:
             await ScheduleStore(tx.connection).save_schedule(schedule, now=tx.at)
         return schedule
 
-    async def tick(self) -> Schedule | None:
+    async def tick(self) -> Sequence[Schedule]:
         async with self.transactions.command("test") as tx:
-            return await fire_next(tx)
+            return await fire_due(tx)
 
     async def drain(self) -> None:
-        while await self.tick() is not None:
+        while await self.tick():
             pass
 
     async def round(self) -> None:

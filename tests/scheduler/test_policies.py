@@ -1,6 +1,8 @@
 """The policies on a real database: slots, timeouts, limits, jitter, and a row for whatever did not run."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -271,17 +273,49 @@ async def test_a_change_wakes_the_loop_long_before_it_would_look(
     assert await count_waiting(scheduler) == 1
 
 
-async def test_looking_for_work_wakes_nobody(scheduler: Scheduler, databases: TestDatabases) -> None:
+@pytest.mark.parametrize("minutes", [0, 6], ids=["nothing due", "one due"])
+async def test_neither_looking_for_work_nor_announcing_it_wakes_anybody(
+    scheduler: Scheduler, clock: SetClock, databases: TestDatabases, minutes: int
+) -> None:
     await scheduler.add()
-    wake = WakeUp(driver_url(await databases.url("scheduler")), WAKE_CHANNEL)
-    listening = asyncio.create_task(wake.listen())
-    await wake.after(wake.ticket, 5)  # it listens
-    ticket = wake.ticket
+    clock.advance(minutes=minutes)
 
-    await scheduler.round()
+    async with a_bell(databases) as bell:
+        ticket = bell.ticket
+        await scheduler.round()
 
-    assert not await wake.after(ticket, 0.5), "or the loop would wake itself for ever"
-    wake.stop()
+        assert not await bell.after(ticket, 0.5), "or the loops would wake each other for ever"
+    assert await count_waiting(scheduler) == (minutes > 0)
+
+
+async def test_whatever_may_make_a_schedule_due_earlier_wakes_the_loop(
+    scheduler: Scheduler, databases: TestDatabases
+) -> None:
+    await scheduler.add()
+
+    async with a_bell(databases) as bell:
+        for change in (
+            "next_run_at = next_run_at - interval '1 minute'",
+            "spec_version = spec_version + 1, next_run_at = next_run_at + interval '1 day'",
+            "state = 'paused', paused_until = now() + interval '1 day'",
+            "paused_until = now()",
+            "state = 'ended', next_run_at = null",
+        ):
+            ticket = bell.ticket
+            async with scheduler.transactions.engine.begin() as connection:
+                await connection.execute(sa.text(f"update schedules set {change}"))
+
+            assert await bell.after(ticket, 5), change
+
+
+@asynccontextmanager
+async def a_bell(databases: TestDatabases) -> AsyncIterator[WakeUp]:
+    """What wakes the due loops, listening."""
+    bell = WakeUp(driver_url(await databases.url("scheduler")), WAKE_CHANNEL)
+    listening = asyncio.create_task(bell.listen())
+    await bell.after(bell.ticket, 5)
+    yield bell
+    bell.stop()
     await listening
 
 

@@ -17,22 +17,22 @@ _SEQ: Final = sa.cast(backfills.c.id, sa.Text)
 _IS_FILLED: Final = occurrences.c.origin == "backfill"
 
 
-def turn_has_come(now: datetime) -> sa.ColumnElement[bool]:
+def turn_has_come() -> sa.ColumnElement[bool]:
     """Whether a schedule has a backfill with a run that waits, and room for it among those under way."""
     queued = occurrences.alias("queued")
     waiting = sa.select(queued.c.id).join(backfills, queued.c.seq == _SEQ)
-    room = backfills.c.max_in_flight > _under_way(queued.c.seq, now)
+    room = backfills.c.max_in_flight > _under_way(queued.c.seq)
     is_next = sa.and_(queued.c.state == "queued", queued.c.origin == "backfill", room)
     return waiting.where(queued.c.schedule_id == schedules.c.id, is_next).correlate(schedules).exists()
 
 
-def _under_way(seq: sa.ColumnElement[str], now: datetime) -> sa.ScalarSelect[int]:
+def _under_way(seq: sa.ColumnElement[str]) -> sa.ScalarSelect[int]:
     """How many runs of a backfill are announced and not over; one past its deadline makes room."""
     running = occurrences.alias("running")
     return (
         sa.select(sa.func.count())
         .select_from(running)
-        .where(running.c.origin == "backfill", running.c.seq == seq, is_under_way(running, now))
+        .where(running.c.origin == "backfill", running.c.seq == seq, is_under_way(running))
         .scalar_subquery()
     )
 
@@ -88,10 +88,11 @@ class BackfillStore:
             sa.select(occurrences)
             .join(ranked, ranked.c.id == occurrences.c.id)
             .join(backfills, ranked.c.seq == _SEQ)
-            .where(ranked.c.place <= backfills.c.max_in_flight - _under_way(ranked.c.seq, now))
+            .where(ranked.c.place <= backfills.c.max_in_flight - _under_way(ranked.c.seq))
             .order_by(occurrences.c.scheduled_for, occurrences.c.zone)
         )
-        return await with_reports(self._connection, (await self._connection.execute(query)).all())
+        rows = await self._connection.execute(query, {"now": now})
+        return await with_reports(self._connection, rows.all())
 
     async def cancel(self, identity: UUID, *, by: str | None, now: datetime) -> int:
         """What waits of a backfill will not run; says how many runs that are."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -18,9 +18,13 @@ from shared.messaging.tables import outbox
 _ADD = insert(occurrences).on_conflict_do_nothing().returning(occurrences.c.id)
 
 
-def is_under_way(table: sa.FromClause, now: datetime) -> sa.ColumnElement[bool]:
-    """Whether a run, of the table or of an alias of it, has no outcome and has not passed its deadline."""
-    in_time = sa.or_(table.c.deadline_at.is_(None), table.c.deadline_at > now)
+NOW: Final = sa.bindparam("now", type_=sa.DateTime(timezone=True))
+"""The moment of a look, to bind when its statement is run."""
+
+
+def is_under_way(table: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Whether a run, of the table or of an alias of it, has no outcome and its deadline is after `NOW`."""
+    in_time = sa.or_(table.c.deadline_at.is_(None), table.c.deadline_at > NOW)
     return sa.and_(table.c.state == "waiting", in_time)
 
 

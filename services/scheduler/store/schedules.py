@@ -1,5 +1,6 @@
 """Schedules as they are defined, and how far each has come."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
@@ -50,7 +51,11 @@ class ScheduleStore:
 
     async def save_schedule(self, schedule: Schedule, *, now: datetime) -> None:
         """Keep what is different about a schedule."""
-        values = _values(schedule) | {"updated_at": now, "saved_id": schedule.id}
+        await self.save_schedules([schedule], now=now)
+
+    async def save_schedules(self, changed: Sequence[Schedule], *, now: datetime) -> None:
+        """The same for several, in one round trip."""
+        values = [_values(item) | {"updated_at": now, "saved_id": item.id} for item in changed]
         await self._connection.execute(_SAVE, values)
 
     async def remove_schedule(self, schedule: Schedule) -> None:

@@ -1,6 +1,7 @@
 """When runs that are announced have begun, and which have not in time."""
 
 from datetime import datetime
+from functools import cache
 from typing import Final
 from uuid import UUID
 
@@ -8,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.schema import occurrences
+from services.scheduler.store.occurrences import NOW
 
 NOT_BEGUN: Final = (
     occurrences.c.state == "waiting",
@@ -26,13 +28,7 @@ class StartStore:
 
     async def mark_unstarted(self, now: datetime) -> list[str]:
         """Mark runs that nobody has begun in time; gives the keys of their schedules."""
-        late = (
-            sa.select(occurrences.c.id)
-            .where(*NOT_BEGUN, occurrences.c.start_by <= now)
-            .with_for_update(skip_locked=True)
-        )
-        statement = sa.update(occurrences).where(occurrences.c.id.in_(late)).values(unstarted=True)
-        return list(await self._connection.scalars(statement.returning(occurrences.c.schedule_key)))
+        return list(await self._connection.scalars(_mark_unstarted(), {"now": now}))
 
     async def record_start(self, occurrence_id: UUID, started_at: datetime) -> None:
         """Keep when the first consumer began with an occurrence."""
@@ -40,3 +36,14 @@ class StartStore:
         statement = sa.update(occurrences).where(occurrences.c.id == occurrence_id)
         late = sa.and_(occurrences.c.start_by.is_not(None), earlier > occurrences.c.start_by)
         await self._connection.execute(statement.values(started_at=earlier, unstarted=late))
+
+
+@cache
+def _mark_unstarted() -> sa.Executable:
+    late = (
+        sa.select(occurrences.c.id)
+        .where(*NOT_BEGUN, occurrences.c.start_by <= NOW)
+        .with_for_update(skip_locked=True)
+    )
+    statement = sa.update(occurrences).where(occurrences.c.id.in_(late)).values(unstarted=True)
+    return statement.returning(occurrences.c.schedule_key)
