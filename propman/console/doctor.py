@@ -246,7 +246,7 @@ async def _bindings() -> list[Finding]:
 
 async def _waiting() -> list[Finding]:
     seen = await observe()
-    return [Finding(NOW, "error", words, _remedy(words)) for words in seen.problems] or [
+    return [Finding(NOW, "error", words, remedy_of(words)) for words in seen.problems] or [
         Finding(NOW, "ok", "nothing waits too long, nothing is dead")
     ]
 
@@ -258,6 +258,7 @@ REMEDIES: Final = {
     "no queue takes it": "Run `propman broker init`.",
     "nobody takes it from": "Start the service it waits for: `propman run`.",
     "announces nothing": "Start it: `propman run scheduler`.",
+    " UTC); ": "Does what it waits for run? `propman scheduler history KEY`, `propman dead-letters list`.",
     "disagrees with its database": "Have both machines keep time by NTP (chrony).",
     "failed": "`propman scheduler history KEY` says what failed; a run that succeeds resolves it.",
     "has no outcome": "Does what it waits for run? `propman trace OCCURRENCE`, `propman dead-letters list`.",
@@ -266,7 +267,7 @@ REMEDIES: Final = {
     "has not succeeded": "`propman scheduler history KEY`; `propman scheduler resume KEY`.",
     "did nothing": "`propman scheduler history KEY`; `propman billing explain lease` and its kind say why.",
     "next run that its definition": "`propman scheduler edit KEY` with the same times counts it anew.",
-    "dead letters": "`propman dead-letters list`, repair the cause, then replay.",
+    "dead letter": "`propman dead-letters list`, repair the cause, then replay.",
     "no process": "Start it: `propman run`.",
     "went silent": "Look at that machine; another replica does its work meanwhile.",
     "no queue wants": "`propman outbox list`, then `propman broker init`.",
@@ -278,7 +279,8 @@ REMEDIES: Final = {
 }
 
 
-def _remedy(words: str) -> str:
+def remedy_of(words: str) -> str:
+    """What to do about a problem that `info` has found."""
     return next((remedy for key, remedy in REMEDIES.items() if key in words), "")
 
 

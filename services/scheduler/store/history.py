@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.domain.occurrences import Occurrence, State
 from services.scheduler.schema import forgotten, occurrences, schedules
-from services.scheduler.store.occurrences import with_reports
+from services.scheduler.store.occurrences import is_under_way, with_reports
 
 
 class HistoryStore:
@@ -107,6 +107,42 @@ class HistoryStore:
         for occurrence in await with_reports(self._connection, (await self._connection.execute(query)).all()):
             found.setdefault(occurrence.schedule_key, []).append(occurrence)
         return found
+
+    async def held_up(self, now: datetime) -> dict[str, tuple[Occurrence, int]]:
+        """By schedule, the run under way that others were left out for, and how many they are.
+
+        Where several are, in zones of their own, the one that has been under way longest.
+        """
+        run, skipped = occurrences.alias("run"), occurrences.alias("skipped")
+        count = (
+            sa.select(sa.func.sum(skipped.c.coalesced))
+            .where(
+                skipped.c.schedule_id == run.c.schedule_id,
+                skipped.c.zone == run.c.zone,
+                skipped.c.state == "skipped",
+                skipped.c.reason == "overlap",
+                skipped.c.created_at >= run.c.announced_at,
+            )
+            .scalar_subquery()
+        )
+        held = sa.select(run.c.id, run.c.schedule_id, run.c.announced_at, count.label("left_out")).where(
+            is_under_way(run), run.c.origin != "backfill", ~run.c.dry_run
+        )
+        found = held.subquery()
+        query = (
+            sa.select(found)
+            .ext(distinct_on(found.c.schedule_id))
+            .where(found.c.left_out > 0)
+            .order_by(found.c.schedule_id, found.c.announced_at)
+        )
+        found_now = await self._connection.execute(query, {"now": now})
+        left_out = {row.id: int(row.left_out) for row in found_now}
+        runs = sa.select(occurrences).where(occurrences.c.id.in_(left_out))
+        rows = (await self._connection.execute(runs)).all()
+        return {
+            item.schedule_key: (item, left_out[item.id])
+            for item in await with_reports(self._connection, rows)
+        }
 
     async def last_successes(self) -> dict[str, datetime]:
         """When each schedule last succeeded, by its key."""
