@@ -8,7 +8,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from propman.administration import create_database, grant_runtime_rights
-from propman.broker import declare_topology
+from propman.broker import declare_topology, queues_in_words
 from propman.catalog import app_module, service_names
 from propman.settings import AdministrationSettings, SystemSettings
 from shared.cli import (
@@ -102,8 +102,8 @@ async def migrate_command() -> None:
             before, after = await migrate_service(service)
             bar.advance(1)
             success(f"{service}: {_step(before, after)}")
-    queues = await declare_topology(SystemSettings().rabbitmq_url.get_secret_value())
-    success(f"{queues} queues are declared and bound.")
+    await declare_topology(SystemSettings().rabbitmq_url.get_secret_value())
+    success(f"{queues_in_words()} are declared and bound.")
 
 
 async def migrate_service(service: str) -> tuple[str | None, str | None]:

@@ -15,8 +15,8 @@ import sqlalchemy as sa
 import tzdata
 
 import shared.contracts
-from propman.broker import queue_depths
-from propman.catalog import all_subscriptions, app_module, service_names
+from propman.broker import queue_depths, queues_in_words
+from propman.catalog import all_queues, all_subscriptions, app_module, service_names
 from propman.console.management import management
 from propman.console.observing import observe
 from propman.databases import transactions_of
@@ -177,12 +177,12 @@ async def _time_zones() -> list[Finding]:
 
 async def _broker() -> list[Finding]:
     depths = await queue_depths(SystemSettings().rabbitmq_url.get_secret_value())
-    deaf = [row["queue"] for row in depths if not row["consumers"]]
-    found = [Finding("broker", "ok", f"{len(depths)} queues are there")]
+    deaf = [row["queue"] for row in depths if row["kind"] == "messages" and not row["consumers"]]
     there = {row["queue"] for row in depths}
-    missing = [item.queue for item in all_subscriptions() if item.queue not in there]
+    missing = [name for name in all_queues() if name not in there]
+    found = [Finding("broker", "ok", f"{queues_in_words()} are there" if not missing else "answers")]
     if missing:
-        words = f"{len(missing)} queues are not there: {_some(missing)}"
+        words = f"not there, of {queues_in_words()}: {_some(missing)}"
         found.append(Finding("queues", "error", words, "Run `propman broker init`."))
     if deaf:
         words = f"nobody takes from {_some(deaf)}"
@@ -241,7 +241,7 @@ async def _bindings() -> list[Finding]:
     if strange:
         words = f"bound, and wanted by no service: {_some(strange)}"
         found.append(Finding("bindings", "warning", words, OF_NOBODY))
-    return found or [Finding("bindings", "ok", f"{len(bound)} as they should be")]
+    return found or [Finding("bindings", "ok", f"{len(bound)}, one for each queue for messages")]
 
 
 async def _waiting() -> list[Finding]:

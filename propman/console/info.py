@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from propman.broker import queues_in_words
+from propman.catalog import all_queues
 from propman.console import showing
 from propman.console.observing import Panel, Snapshot, observe
 from propman.console.problems import unseen
@@ -71,7 +73,7 @@ def _print_tables(seen: Snapshot) -> None:
     busy = [row for row in seen.queues.rows if row["ready"] or row["unacked"] or row["in_per_second"]]
     _table(showing.QUEUE_COLUMNS, map(showing.queue_cells, busy))
     if not busy and not seen.queues.error:
-        say(f"All {len(seen.queues.rows)} queues are empty.")
+        say(_empty_words(len(seen.queues.rows)))
     _table(showing.SCHEDULE_COLUMNS, map(showing.schedule_cells, seen.schedules.rows))
     now = seen.alerts.at
     _table(showing.ALERT_COLUMNS, [showing.alert_cells(row, now) for row in seen.alerts.rows])
@@ -80,6 +82,13 @@ def _print_tables(seen: Snapshot) -> None:
     say(f"As of {newest:%Y-%m-%d %H:%M:%S} UTC; older than that are: {ages}.")
     if any(row["per_second"] for row in seen.services.rows if not row["error"]):
         say("What processes say of themselves is up to 2 s old, rates of the broker up to 5 s.")
+
+
+def _empty_words(there: int) -> str:
+    known = len(all_queues())
+    if there == known:
+        return f"All {queues_in_words()} are empty."
+    return f"{known - there} of {queues_in_words()} are not there, the others are empty."
 
 
 def _panels(seen: Snapshot) -> list[tuple[str, Panel]]:

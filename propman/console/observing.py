@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from propman.broker import queue_depths
-from propman.catalog import all_subscriptions, app_module, service_names
+from propman.catalog import QueueKind, all_queues, app_module, service_names
 from propman.console.management import management
 from propman.console.problems import problems_of
 from propman.console.processes import processes_of, sharing
@@ -25,9 +25,7 @@ from shared.cli import Unreachable
 from shared.cli.failures import explain
 from shared.clock import Clock, SystemClock
 from shared.messaging.dead_letters import count_open
-from shared.messaging.naming import dead_queue_for
 from shared.messaging.outbox import waiting
-from shared.messaging.topology import retry_names
 
 MOST_AGES: Final = 20
 """Of so many queues, the fullest, the broker is asked how long their oldest message waits."""
@@ -188,14 +186,19 @@ async def _queues() -> Rows:
     try:
         async with management(settings) as api:
             found = {row["name"]: row for row in await api.queues()}
-            ours = [item.queue for item in all_subscriptions()]
-            names = [*ours, *(dead_queue_for(name) for name in service_names()), *retry_names()]
-            rows = [_described(name, found[name]) for name in names if name in found]
+            rows = [
+                _described(name, found[name]) | _of_kind(kind)
+                for name, kind in all_queues().items()
+                if name in found
+            ]
             waiting = sorted((row for row in rows if row["ready"]), key=_fullest)[:MOST_AGES]
             ages = await asyncio.gather(*(api.oldest(row["queue"], row["ready"]) for row in waiting))
     except httpx.HTTPError:
         depths = await queue_depths(settings.rabbitmq_url.get_secret_value())
-        return [_queue(row["queue"], row["ready"], None, row["consumers"], None, None) for row in depths]
+        return [
+            _queue(row["queue"], row["ready"], None, row["consumers"], None, None) | _of_kind(row["kind"])
+            for row in depths
+        ]
     for row, age in zip(waiting, ages, strict=True):
         row["oldest"] = age
     return rows
@@ -224,7 +227,6 @@ def _described(name: str, row: dict[str, Any]) -> dict[str, Any]:
 def _queue(
     name: str, ready: int, unacked: int | None, consumers: int, in_: float | None, out: float | None
 ) -> dict[str, Any]:
-    waits = name.startswith("propman.retry.") or name.endswith(".dead")
     return {
         "queue": name,
         "ready": ready,
@@ -233,8 +235,11 @@ def _queue(
         "in_per_second": in_,
         "out_per_second": out,
         "oldest": None,
-        "needs_consumer": not waits,
     }
+
+
+def _of_kind(kind: QueueKind) -> dict[str, Any]:
+    return {"kind": kind, "needs_consumer": kind == "messages"}
 
 
 async def _schedules() -> Rows:

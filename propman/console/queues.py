@@ -17,7 +17,7 @@ import typer
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import ChannelNotFoundEntity, PublishError
 
-from propman.catalog import all_subscriptions, service_names
+from propman.catalog import all_queues
 from propman.dev.home import local_folder
 from propman.settings import SystemSettings
 from shared.cleaning import HORIZON
@@ -38,8 +38,6 @@ from shared.cli import (
     warning,
 )
 from shared.clock import SystemClock
-from shared.messaging.naming import dead_queue_for
-from shared.messaging.topology import retry_names
 
 flush_app = command_app("flush")
 queue_app = service_app("queue", "Put back what was flushed.")
@@ -125,8 +123,7 @@ def _require_known(queue: str) -> None:
             "One queue at a time: emptying all of them would lose what nobody looked at.",
             remedy="See `propman broker queues`.",
         )
-    known = {item.queue for item in all_subscriptions()} | {dead_queue_for(name) for name in service_names()}
-    if queue not in known | set(retry_names()):
+    if queue not in all_queues():
         raise UsageProblem(f"There is no queue {queue!r}.", remedy="See `propman broker queues`.")
 
 

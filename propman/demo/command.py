@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from propman.broker import declare_topology, queue_depths
+from propman.broker import declare_topology, queue_depths, queues_in_words
 from propman.catalog import app_module, service_names
 from propman.databases import ask_each, transactions_of
 from propman.db import initialise, migrate_service
@@ -112,8 +112,8 @@ async def prepare() -> None:
     names = await initialise()
     for service in service_names():
         await migrate_service(service)
-    queues = await declare_topology(_broker_url())
-    success(f"{len(names)} databases with a role each are migrated, {queues} queues are declared.")
+    await declare_topology(_broker_url())
+    success(f"{len(names)} databases with a role each are migrated, {queues_in_words()} are declared.")
 
 
 @asynccontextmanager
@@ -181,7 +181,8 @@ async def _quiet() -> bool:
     async with transactions_of("notifications") as told, told.engine.connect() as connection:
         states = await reading.count_states(connection)
     waiting = sum(row["count"] for row in states if row["state"] in OPEN_STATES)
-    return not waiting and not any(outboxes.values()) and not any(row["ready"] for row in queues)
+    moving = any(row["ready"] for row in queues if row["kind"] == "messages")
+    return not waiting and not any(outboxes.values()) and not moving
 
 
 async def _until(condition: Callable[[], Awaitable[bool]], what: str) -> None:

@@ -15,7 +15,7 @@ import psutil
 
 from propman.administration import create_database, drop_database
 from propman.broker import declare_topology
-from propman.catalog import all_subscriptions, service_names
+from propman.catalog import all_queues, service_names
 from propman.db import migrate_service, service_url
 from propman.settings import AdministrationSettings, SystemSettings
 from propman.simulation.marker import KEEPER, TABLE, Past, administering
@@ -23,8 +23,6 @@ from propman.simulation.watching import QUEUE
 from shared import heartbeats
 from shared.cli import CommandError, Progress
 from shared.clock import SystemClock
-from shared.messaging.naming import dead_queue_for
-from shared.messaging.topology import retry_names
 
 NOUNS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
     "leasing": {
@@ -167,13 +165,10 @@ async def begin_anew(bar: Progress) -> None:
 
 
 async def _empty_queues(url: str) -> None:
-    consumers = {item.consumer for item in all_subscriptions()}
-    names = [item.queue for item in all_subscriptions()]
-    names += [*retry_names(), *(dead_queue_for(consumer) for consumer in sorted(consumers))]
     async with await aio_pika.connect(url, timeout=5) as connection:
         channel = await connection.channel()
         await channel.queue_delete(QUEUE)
-        for name in names:
+        for name in all_queues():
             await (await channel.get_queue(name, ensure=False)).purge()
 
 

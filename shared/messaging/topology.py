@@ -39,7 +39,7 @@ def queue_arguments(consumer: str) -> dict[str, Any]:
 async def declare(
     channel: AbstractChannel, subscriptions: Iterable[Subscription], *, rungs: Sequence[int] = RETRY_SECONDS
 ) -> int:
-    """Declare everything for these subscriptions; returns the number of queues."""
+    """Declare everything for these subscriptions; returns the number of queues of messages."""
     listed = list(subscriptions)
     events = await channel.declare_exchange(EVENTS, ExchangeType.TOPIC, durable=True)
     await _declare_dead(channel, sorted({item.consumer for item in listed}))

@@ -8,7 +8,8 @@ from typing import Any
 import aio_pika
 import pytest
 
-from propman.catalog import service_names
+from propman.broker import queues_in_words
+from propman.catalog import all_queues, service_names
 from propman.dev import ServerUrls
 from shared.contracts.leasing import PropertyRegistered
 from shared.messaging.naming import EVENTS, queue_for
@@ -155,6 +156,19 @@ async def test_a_dry_run_of_flush_shows_what_waits_and_takes_nothing(
     assert await depth(system, QUEUE) == 2
 
 
+async def test_every_command_counts_the_same_queues(waiting: tuple[System, list[str]]) -> None:
+    system, _ = waiting
+
+    _, _, declared = await system.command("broker", "init")
+    listed = await document(system, "broker", "queues")
+    seen = await document(system, "info")
+
+    names = sorted(all_queues())
+    assert declared.startswith(f"{len(names)} queues (")
+    assert names == sorted(row["queue"] for row in listed)
+    assert names == sorted(row["queue"] for row in seen["queues"]["rows"])
+
+
 async def test_a_file_that_was_not_flushed_is_refused_with_its_line(system: System, tmp_path: Path) -> None:
     file = tmp_path / "strange.jsonl"
     file.write_text('{"queue": 1}\n')
@@ -229,4 +243,4 @@ async def test_doctor_finds_what_is_wrong_and_says_what_to_do(system: System) ->
     errors = {item["check"]: item for item in found if item["level"] == "error"}
     assert errors["migrations of billing"]["remedy"] == "Run `propman db migrate`."
     assert "propman broker init" in errors["bindings"]["remedy"]
-    assert errors["queues"]["found"] == f"1 queues are not there: {QUEUE}"
+    assert errors["queues"]["found"] == f"not there, of {queues_in_words()}: {QUEUE}"

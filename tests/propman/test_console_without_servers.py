@@ -1,7 +1,11 @@
 """`info`, `memory`, `monitor` and `doctor` where nothing answers, and what `doctor` concludes."""
 
+import re
+
 import pytest
 
+from propman.broker import queues_in_words
+from propman.catalog import all_queues
 from propman.console.doctor import NOW, Finding, conclude, once
 from propman.discovery import service_names
 from shared.cli import CommandError
@@ -98,3 +102,10 @@ def test_what_a_check_has_said_is_not_said_again_at_a_glance() -> None:
     ]
 
     assert once([WRONG, *glance]) == [WRONG, glance[1]]
+
+
+def test_the_number_of_queues_is_the_sum_of_its_kinds() -> None:
+    total, *parts = map(int, re.findall(r"\d+", queues_in_words()))
+
+    assert total == sum(parts) == len(all_queues())
+    assert len(parts) == 3
