@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, TextIO
@@ -18,6 +18,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import ChannelNotFoundEntity, PublishError
 
 from propman.catalog import all_queues
+from propman.console.put_back import Note, noted, write
 from propman.dev.home import local_folder
 from propman.settings import SystemSettings
 from shared.cleaning import HORIZON
@@ -28,6 +29,7 @@ from shared.cli import (
     NoInputOption,
     UsageProblem,
     command_app,
+    counted,
     json_wanted,
     print_json,
     print_table,
@@ -105,7 +107,7 @@ async def flush(
         channel = await connection.channel()
         found = await _found(channel, queue)
         waiting = found.declaration_result.message_count or 0
-        say(f"{waiting} messages wait in {queue}.")
+        say(f"{counted(waiting, 'message')} {'waits' if waiting == 1 else 'wait'} in {queue}.")
         if dry_run or not waiting:
             await _preview(found, waiting)
             return
@@ -199,7 +201,9 @@ async def _batch(arrived: asyncio.Queue[AbstractIncomingMessage], most: int) -> 
 def _opened(file: Path) -> TextIO:
     """A new file that its owner alone can read: messages may carry names and addresses."""
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.parent.exists():
+            file.parent.mkdir(parents=True)
+            say(f"The folder {file.parent} was not there, and was made.")
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         raise UsageProblem(
@@ -240,35 +244,73 @@ def _default_file(queue: str) -> Path:
 @queue_app.command("import")
 async def import_file(
     file: Annotated[Path, typer.Argument(metavar="FILE.jsonl", help="What `propman flush` wrote.")],
+    again: Annotated[
+        bool, typer.Option("--again", help="Put it back though it was put back before.")
+    ] = False,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     r"""Put flushed messages back into the queue they came from, under their own ids.
 
-    What was handled meanwhile is recognised by its id and changes nothing; so is a second copy, where
-    the same file is put back twice.
+    What was handled meanwhile is recognised by its id and changes nothing. A note beside the file remembers
+    that it was put back; the second time, that has to be meant (--again).
 
     \b
     Example:
       propman queue import .local/flushed/notifications.billing.invoice_created.v1-20261201T060000.jsonl
     """
-    messages = list(_read(file))
+    content = file.read_bytes()
+    messages = list(_read(file, content))
     for queue in {message.queue for message in messages}:
         _require_known(queue)
     _warn_of_old(messages)
+    _require_new(file, content, again=again, dry_run=dry_run)
     if dry_run:
-        say(f"Dry run: {len(messages)} messages would be put back.")
+        say(f"Dry run: {counted(len(messages), 'message')} would be put back.")
         return
+    await _put_all_back(messages, file, Note.begin(content, SystemClock().now()))
+    if json_wanted():
+        print_json({"imported": len(messages), "file": str(file)})
+    success(f"{counted(len(messages), 'message')} {'was' if len(messages) == 1 else 'were'} put back.")
+
+
+def _require_new(file: Path, content: bytes, *, again: bool, dry_run: bool) -> None:
+    """Refuse what was put back before; one import that was cut off may be tried anew."""
+    earlier = noted(file, content)
+    if earlier is None or again:
+        return
+    if not earlier.finished:
+        warning(
+            f"An import of it was begun on {earlier.begun_at} and cut off: what came back then comes twice,"
+            " and is recognised by its id."
+        )
+    elif dry_run:
+        warning(f"It was put back on {earlier.begun_at}; without --again it is refused.")
+    else:
+        raise CommandError(
+            f"Nothing was done: {file} was put back on {earlier.begun_at}; its messages would come twice.",
+            remedy="Say --again if you mean it.",
+        )
+
+
+def keep(file: Path, note: Note) -> None:
+    """Keep a note beside a file; where that is not possible, say so and go on."""
+    try:
+        write(file, note)
+    except OSError as error:
+        warning(f"That it is put back could not be noted beside {file}: {error.strerror}.")
+
+
+async def _put_all_back(messages: Sequence[Kept], file: Path, note: Note) -> None:
     connection = await aio_pika.connect(SystemSettings().rabbitmq_url.get_secret_value(), timeout=5)
     async with connection:
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+        keep(file, note)
         with progress(len(messages), "Putting messages back") as bar:
             for message in messages:
                 await _put_back(channel, message)
                 bar.advance()
-    if json_wanted():
-        print_json({"imported": len(messages), "file": str(file)})
-    success(f"{len(messages)} messages were put back.")
+    keep(file, replace(note, finished=True))
 
 
 async def _put_back(channel: AbstractChannel, message: Kept) -> None:
@@ -289,12 +331,13 @@ def _warn_of_old(messages: Sequence[Kept]) -> None:
         )
 
 
-def _read(file: Path) -> Iterator[Kept]:
+def _read(file: Path, content: bytes) -> Iterator[Kept]:
     try:
-        text = file.read_text(encoding="utf-8")
+        text = content.decode()
     except UnicodeDecodeError as error:
         raise UsageProblem(f"{file} is not UTF-8 text, which a flushed queue is.") from error
-    for number, line in enumerate(text.splitlines(), start=1):
+    # Not `splitlines`: a message may contain what Unicode calls the end of a line.
+    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else (), start=1):
         try:
             found = json.loads(line)
             body = found["body"]

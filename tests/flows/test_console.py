@@ -111,13 +111,16 @@ async def test_a_message_that_was_flushed_and_handled_is_put_back_without_effect
     system: System, tmp_path: Path
 ) -> None:
     await publish_properties(system, 3)
-    file = tmp_path / "kept.jsonl"
-    await system.command("flush", QUEUE, "--confirm", QUEUE, "--export", str(file))
+    file = tmp_path / "new" / "kept.jsonl"
+    _, _, flushed = await system.command("flush", QUEUE, "--confirm", QUEUE, "--export", str(file))
+    assert f"The folder {file.parent} was not there, and was made." in flushed
     system.start("billing")
     await system.command("queue", "import", str(file))
     await number_becomes(system, 3, PROPERTIES)
 
-    await system.command("queue", "import", str(file))
+    code, _, refused = await system.command("queue", "import", str(file), check=False)
+    assert (code, "Say --again if you mean it." in refused) == (1, True)
+    await system.command("queue", "import", str(file), "--again")
     await depth_becomes(system, 0)
     assert await system.number("billing", PROPERTIES) == 3
     assert await system.number("billing", "select count(*) from inbox where message_id is not null") == 3
