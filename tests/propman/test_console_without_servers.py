@@ -36,10 +36,19 @@ async def test_where_nothing_answers_it_is_said_once_and_ends_with_three(words: 
     assert "hush" not in ran.err
 
 
-async def test_json_is_there_also_where_nothing_answers() -> None:
-    ran = await run_propman("info", "--json", environment=NOWHERE)
+@pytest.mark.parametrize(
+    "words", [("info",), ("info", "--check"), ("monitor",), ("monitor", "--once")], ids=" ".join
+)
+async def test_json_is_there_also_where_nothing_answers(words: tuple[str, ...]) -> None:
+    ran = await run_propman(*words, "--json", environment=NOWHERE)
 
     assert (ran.code, len(ran.json["problems"]), ran.err.count("\n")) == (3, 2, 1)
+
+
+async def test_what_uses_memory_is_json_also_where_nothing_answers() -> None:
+    ran = await run_propman("memory", "--json", environment=NOWHERE)
+
+    assert (ran.code, ran.json["processes"]["rows"]) == (3, [])
 
 
 async def test_without_the_setting_that_all_need_it_is_a_usage_error() -> None:
