@@ -1,4 +1,4 @@
-"""The one way a command announces a trigger by hand: `propman trigger` and `propman scheduler run-now`."""
+"""The one way to announce a trigger by hand: `propman trigger`, `run-now`, and other people's code."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -60,7 +60,10 @@ def scheduler_settings() -> Settings:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What somebody asks for beside a name and a payload."""
+    """What somebody asks for beside a name and a payload.
+
+    A second request under the same `key` gives the run of the first; `by` says in the history who asked.
+    """
 
     key: str | None = None
     as_of: datetime | None = None
@@ -88,9 +91,12 @@ async def announced(
     payload: Mapping[str, Any],
     request: Request,
     *,
-    timeout: float,  # noqa: ASYNC109 - what the person gave as --timeout
+    timeout: float = 0,  # noqa: ASYNC109 - running out of it is an answer here, not an error
 ) -> Occurrence:
-    """Announce, and wait for at most so many seconds for what comes of it."""
+    """Announce a schedule's trigger, or a trigger by its name, and wait so many seconds for what comes of it.
+
+    Says on stderr for whom it waits. Raises `UsageProblem` for what cannot be announced, in words.
+    """
     async with open_transactions(scheduler_settings(), "scheduler") as transactions:
         identity = await _announce(transactions, name, payload, request)
         return await await_outcome(transactions, identity, timeout, waiting=_say_who_is_awaited)

@@ -11,7 +11,7 @@ A service's `cli.py` needs this package and its own service, nothing else::
 Heavy libraries (rich, pydantic, drivers) are imported when a command needs them, so that `--help` is quick.
 """
 
-from shared.cli.app import App, command_app, main, service_app
+from shared.cli.app import App, command_app, main, run_program, service_app
 from shared.cli.confirmation import confirm
 from shared.cli.environment import load_environment
 from shared.cli.errors import CommandError, Unreachable, UsageProblem
@@ -96,6 +96,7 @@ __all__ = [
     "progress",
     "readable_failures",
     "run_async",
+    "run_program",
     "say",
     "service_app",
     "signed",

@@ -3,7 +3,7 @@
 import functools
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import typer
@@ -15,6 +15,7 @@ from shared.cli.environment import load_environment
 from shared.cli.running import readable_failures, run_async
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 NO_COLOR = "--no-color"
 SETTINGS: dict[str, Any] = {
@@ -142,3 +143,13 @@ def main(app: typer.Typer, *, prog_name: str | None = None) -> None:
     with readable_failures():
         load_environment()
         app(prog_name=prog_name)
+
+
+def run_program(body: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run somebody's own few lines as a command of ours runs: the body of `python month_end.py`.
+
+    With the settings that every command reads, and failures in one line with our exit codes.
+    """
+    with readable_failures():
+        load_environment()
+        return run_async(body())
