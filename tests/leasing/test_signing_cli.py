@@ -124,6 +124,7 @@ async def test_paper_is_recorded_once(run: Run) -> None:
 REFUSED = (
     ("send {lease} --landlord Rosa", 2, "landlord"),
     ("send {lease} --landlord a@b@c", 2, "landlord"),
+    ("send {lease} --no-landlord --landlord R<r@example.com>", 2, "exclude each other"),
     ("send 0198c1d2-7e1a-7c3f-9b2e-3d4c5b6a7f80", 2, "no lease"),
     ("resend {lease}", 1, "not out"),
     ("revoke {lease}", 1, "not out"),

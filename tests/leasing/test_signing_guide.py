@@ -34,6 +34,6 @@ async def test_the_commands_of_the_guide_work_one_after_the_other(
     assert shown["signature"] == "paper"
     assert ends == [
         ["revoked", "revoked", "replaced", "revoked", "replaced", "revoked"],
-        ["revoked", "revoked"],
+        ["revoked", "revoked", "revoked"],
         [],
     ]

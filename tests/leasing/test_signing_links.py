@@ -356,6 +356,21 @@ async def test_what_changed_since_it_was_signed_is_signed_anew(desk: Desk) -> No
     assert len(await desk.send()) == 2
 
 
+async def test_a_lease_that_is_sent_anew_asks_the_landlord_of_before(desk: Desk) -> None:
+    rosa = (await desk.send(landlords=[ROSA]))[-1]
+    await desk.resend(signer_id=rosa.signer.id, email="rosa.diaz@example.com")
+    await desk.do(handlers.change_lease, desk.lease.id, rent_cents=130_000)
+
+    *_, again = await desk.send()
+    await desk.do(handlers.revoke_links, desk.lease.id)
+
+    assert (again.signer.role, again.signer.name) == ("landlord", "Rosa Diaz")
+    assert again.link.sent_to == "rosa.diaz@example.com"
+    assert [held.signer.role for held in await desk.send(landlords=[])] == ["tenant", "tenant"]
+    await desk.do(handlers.revoke_links, desk.lease.id)
+    assert [held.signer.role for held in await desk.send()] == ["tenant", "tenant"]
+
+
 async def test_the_office_sees_the_newest_link_of_each_signer_by_state(desk: Desk) -> None:
     ann, _ = await desk.send()
     await desk.sign(ann)

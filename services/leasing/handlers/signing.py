@@ -41,19 +41,23 @@ async def send_for_signature(
     lease_id: UUID,
     links: Links,
     *,
-    landlords: Sequence[Landlord] = (),
+    landlords: Sequence[Landlord] | None = None,
     valid_for: timedelta | None = None,
 ) -> Request:
     """Ask each tenant, and who signs for the landlord, to sign a lease as it stands; each gets a link.
 
+    Without `landlords` they are those of the last time it was sent, so that nobody is lost where a lease is
+    sent anew; an empty list is nobody.
     Raises `Unknown`, `LeaseIsOver`, `AlreadyOut`, `AlreadySigned` or `Invalid`.
     """
     lease = await _held_lease(tx, lease_id)
     if lease.state == "ended":
         raise LeaseIsOver(f"Lease {lease.id} has ended: nobody signs it any more")
     people = await _tenants_of(tx.connection, lease)
+    earlier = await _refuse_second_request(tx.connection, lease)
+    if landlords is None:
+        landlords = await _former_landlords(tx.connection, earlier)
     others = [_landlord(*landlord) for landlord in landlords]
-    await _refuse_second_request(tx.connection, lease)
     request = _request(tx, lease, await _document(tx.connection, lease, people, [name for name, _ in others]))
     signers = list(_signers(request, people, others))
     await signing.add_request(tx.connection, request, signers)
@@ -239,9 +243,19 @@ async def _tenants_of(connection: AsyncConnection, lease: Lease, *, by_mail: boo
     return people
 
 
-async def _refuse_second_request(connection: AsyncConnection, lease: Lease) -> None:
+async def _refuse_second_request(connection: AsyncConnection, lease: Lease) -> list[Request]:
+    """Gives the earlier ones, where another may follow."""
     earlier = await signing.requests_of(connection, lease.id)
     refuse_second_request(earlier, await _signed_hash(connection, lease, earlier))
+    return earlier
+
+
+async def _former_landlords(connection: AsyncConnection, earlier: Sequence[Request]) -> list[Landlord]:
+    """Who was asked to sign as landlord the last time, at the address known last; paper asks nobody."""
+    for request in reversed(earlier):
+        if asked := await signing.signers_of(connection, request.id):
+            return [(signer.name, signer.email) for signer in asked if signer.role == "landlord"]
+    return []
 
 
 async def _signed_hash(connection: AsyncConnection, lease: Lease, requests: Sequence[Request]) -> str:

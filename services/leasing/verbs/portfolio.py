@@ -25,6 +25,7 @@ from shared.cli import (
     JsonOption,
     PropertyOption,
     UsageProblem,
+    counted,
     print_json,
     print_table,
     progress,
@@ -35,6 +36,7 @@ from shared.clock import zone
 from shared.hosting import open_transactions
 
 STANDARD_INPUT: Final = "-"
+_ONE: Final = {"properties": "property", "units": "unit", "tenants": "tenant", "leases": "lease"}
 ALL: Final = 2**31 - 1
 """More than there is of anything."""
 
@@ -206,7 +208,7 @@ def _read(file: Path) -> Portfolio:
 
 
 def _added(outcome: ImportOutcome) -> dict[str, int]:
-    return {name: getattr(outcome, name) for name in ("properties", "units", "tenants", "leases")}
+    return {name: getattr(outcome, name) for name in _ONE}
 
 
 def _document(outcome: ImportOutcome, problems: list[Problem], *, dry_run: bool) -> dict[str, object]:
@@ -238,7 +240,7 @@ def _tell(outcome: ImportOutcome, problems: list[Problem], *, dry_run: bool) -> 
 
 
 def _counted(numbers: dict[str, int]) -> str:
-    return ", ".join(f"{number} {name}" for name, number in numbers.items())
+    return ", ".join(f"{number} {_ONE[name] if number == 1 else name}" for name, number in numbers.items())
 
 
 def _verdict(
@@ -249,7 +251,7 @@ def _verdict(
     if dry_run:
         return CommandError(f"{rows}.")
     if skip_bad:
-        return CommandError(f"{rows}; the others were kept ({outcome.leases} leases added).")
+        return CommandError(f"{rows}; the others were kept ({counted(outcome.leases, 'lease')} added).")
     return CommandError(
         f"{rows}; nothing was kept.", remedy="Correct the file, or keep the good rows with --skip-bad."
     )

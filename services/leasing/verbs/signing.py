@@ -51,13 +51,17 @@ async def send(
         list[str] | None,
         typer.Option("--landlord", metavar='"NAME <E-MAIL>"', help="Who signs as landlord. Repeatable."),
     ] = None,
+    no_landlord: Annotated[
+        bool, typer.Option("--no-landlord", help="Only the tenants sign, whoever signed before.")
+    ] = False,
     valid_days: ValidOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     r"""Ask all tenants of a lease to sign it as it stands, each by a link of their own.
 
-    The lease is in force as before; whoever changes it meanwhile calls the links back.
+    The lease is in force as before; whoever changes it meanwhile calls the links back. Sent anew, who was
+    asked as landlord the last time is asked again, unless you say who.
 
     \b
     Examples:
@@ -66,7 +70,7 @@ async def send(
     """
     links = _links()
     async with changing("send_for_signature", dry_run=dry_run) as tx:
-        landlords = [_person(text) for text in landlord or []]
+        landlords = _landlords(landlord or [], none=no_landlord)
         await handlers.send_for_signature(
             tx, lease_id, links, landlords=landlords, valid_for=_days(valid_days)
         )
@@ -159,6 +163,13 @@ def _warn_of_wrong_door(ports: set[int]) -> None:
 
 def _days(days: int | None) -> timedelta | None:
     return None if days is None else timedelta(days=days)
+
+
+def _landlords(texts: Sequence[str], *, none: bool) -> list[tuple[str, str]] | None:
+    """Who signs as landlord; None is those of the last time."""
+    if texts and none:
+        raise UsageProblem("--landlord and --no-landlord exclude each other.", remedy="Give one of them.")
+    return [_person(text) for text in texts] if texts or none else None
 
 
 def _person(text: str) -> tuple[str, str]:
