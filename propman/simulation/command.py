@@ -94,8 +94,8 @@ async def seed_dev_data(
     names = chosen_services(apart) if apart else []
     found = await holdings()
     refuse_if_running(found)
+    refuse_real_data(found, sure=clear and real)
     if clear:
-        refuse_real_data(found, sure=real)
         agreed(found, yes=yes or no_input)
     past = await begin_or_go_on(None if clear else past_to_continue(found, wanted), wanted)
     with log_file().open("a", encoding="utf-8") as stream:
@@ -127,7 +127,9 @@ def past_to_continue(found: Sequence[Holding], wanted: Past) -> Past | None:
     past = common_past(found)
     if past is None:
         filled = "; ".join(f"{item.service}: {item.text}" for item in found if not item.is_empty)
-        raise CommandError(f"The databases are not empty ({filled or 'half marked'}).", remedy=AGAIN)
+        raise CommandError(
+            f"The databases do not hold one and the same past ({filled or 'nothing'}).", remedy=AGAIN
+        )
     if past.finished_at is not None:
         raise CommandError(f"There is a simulated past already, {words(past)}.", remedy=AGAIN)
     if past.made_from != wanted.made_from:
@@ -143,12 +145,13 @@ def words(past: Past) -> str:
 
 
 def refuse_real_data(found: Sequence[Holding], *, sure: bool) -> None:
-    """Nothing that somebody entered is deleted by a flag that is typed every day."""
+    """Nothing that somebody entered is mixed with a past, or deleted by a flag that is typed every day."""
     real = [f"{item.service}: {item.text}" for item in found if item.is_real]
     if real and not sure:
         raise CommandError(
             f"No simulation made what is here ({'; '.join(real)}).",
-            remedy="Say --yes-delete-real-data as well if all of it may go.",
+            remedy="To keep it, give the past servers of its own: `export PROPMAN_HOME=/another/folder`,"
+            " `propman dev start`, and this again. If all of it may go: --clear --yes-delete-real-data.",
         )
 
 

@@ -37,7 +37,7 @@ def next_run(schedule: Schedule) -> str:
         return schedule.state
     if schedule.next_run_at is None and schedule.follows_properties:
         return "no property yet"
-    return local_time(schedule.next_run_at, schedule.time_zone)
+    return run_time(schedule.next_run_at, schedule.time_zone) if schedule.next_run_at else "-"
 
 
 def run_time(moment: datetime, time_zone: str) -> str:
@@ -137,6 +137,11 @@ def paused_words(schedule: Schedule) -> str:
     return ", ".join(part for part in (by, until, why) if part)
 
 
+def payload_in_words(schedule: Schedule) -> str | None:
+    """The fields that its trigger is given, or None."""
+    return ", ".join(f"{name}={value}" for name, value in schedule.payload.items()) or None
+
+
 def schedule_record(
     schedule: Schedule, last: Occurrence | None, cursors: Sequence[Cursor] = ()
 ) -> dict[str, object]:
@@ -149,11 +154,11 @@ def schedule_record(
         "defined as": json.dumps(schedule.spec),
         "version": schedule.spec_version,
         **rules_in_words(schedule.rules),
-        "payload": ", ".join(f"{name}={value}" for name, value in schedule.payload.items()) or None,
+        "payload": payload_in_words(schedule),
         "expects an outcome of": ", ".join(schedule.expected) or None,
         "state": schedule.state,
         "paused": paused_words(schedule) if schedule.state == "paused" else None,
-        "next run": local_time(schedule.next_run_at, zone_) if schedule.next_run_at else next_run(schedule),
+        "next run": run_time(schedule.next_run_at, zone_) if schedule.next_run_at else next_run(schedule),
         "in each zone": "; ".join(
             f"{cursor.zone} {local_time(cursor.next_run_at, cursor.zone)}" for cursor in cursors
         )

@@ -74,7 +74,7 @@ def rules_in_words(rules: Rules) -> dict[str, str]:
         if moment is not None:
             words[name] = f"{moment:%Y-%m-%d %H:%M:%S %Z}"
     if rules.max_runs is not None:
-        words["at most"] = f"{rules.max_runs} runs"
+        words["at most"] = "1 run" if rules.max_runs == 1 else f"{rules.max_runs} runs"
     return words
 
 

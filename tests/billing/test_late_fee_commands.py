@@ -56,7 +56,7 @@ async def test_a_second_run_finds_nothing_to_do(desk: Desk) -> None:
 
     assert (first.code, second.code) == (0, 0)
     assert "Elm Street" in first.out
-    assert "1 lines posted, 1 invoices marked overdue." in first.err
+    assert "1 line posted, 1 invoice marked overdue." in first.err
     assert "Nothing to do: 0 invoices were due for a look." in second.err
     assert len(await desk.ledger.lines(invoice)) == 1
 

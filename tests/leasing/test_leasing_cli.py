@@ -120,7 +120,7 @@ async def test_the_template_can_be_imported_and_imported_again(run: Run, tmp_pat
     first, again = await run("import", file), await run("import", file)
 
     assert (first.exit_code, again.exit_code) == (0, 0)
-    assert "Added 1 properties, 2 units, 3 tenants, 2 leases" in first.stderr
+    assert "Added 1 property, 2 units, 3 tenants, 2 leases" in first.stderr
     assert "Nothing to add. 2 leases are there already." in again.stderr
 
 
@@ -147,7 +147,7 @@ async def test_skip_bad_keeps_the_good_rows_and_still_ends_with_1(run: Run, tmp_
     result = await run("import", file, "--skip-bad")
 
     assert result.exit_code == 1
-    assert "1 row is bad; the others were kept (1 leases added)" in result.stderr
+    assert "1 row is bad; the others were kept (1 lease added)" in result.stderr
     assert "3  rent" in result.stdout
     assert len(document(await run("leases", "list", "--json"))) == 1
 

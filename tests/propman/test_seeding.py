@@ -121,7 +121,8 @@ async def test_what_no_simulation_made_stays_unless_that_is_said_as_well(
 
     assert (refused.code, await system.holds()) == (1, 1)
     assert "billing: 1 hold" in refused.err
-    assert ("--yes-delete-real-data" if words else "Say --clear") in refused.err
+    assert "`export PROPMAN_HOME=/another/folder`" in refused.err
+    assert "--clear --yes-delete-real-data" in refused.err
 
 
 async def test_real_data_is_asked_about_before_it_goes(system: Databases) -> None:

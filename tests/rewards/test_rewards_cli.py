@@ -102,6 +102,24 @@ async def test_an_explanation_says_what_was_posted_and_taken_back(desk: Desk) ->
     assert "revoked: streak:3 (unpaid, 2026-03)" in said.out
 
 
+async def test_a_decision_without_a_reason_points_to_the_help_of_its_own_command(desk: Desk) -> None:
+    await desk.hear(issued("2026-03"))
+
+    granted = await desk.do("grant", *WHO, "--amount", "5", "--reason", " ")
+    revoked = await desk.do("revoke", str(new_id()), "--reason", "")
+
+    assert "a reason is needed. See `propman rewards grant --help`." in granted.err
+    assert "a reason is needed. See `propman rewards revoke --help`." in revoked.err
+
+
+async def test_one_tenant_is_one_tenant(desk: Desk) -> None:
+    await desk.hear(sally(), *on_time(months(1, 3)))
+
+    shown = await desk.do("calculate-rewards", "--dry-run")
+
+    assert "1 granted, for 1 tenant." in shown.err
+
+
 async def test_people_read_names_and_nothing_else_of_a_tenant_is_kept(desk: Desk) -> None:
     await desk.hear(sally(), *on_time(months(1, 3)))
     shown = await desk.do("calculate-rewards", "--dry-run")

@@ -125,10 +125,51 @@ async def test_edit_shows_the_next_five_before_and_after(shell: Shell, scheduler
     untouched = (await scheduler.schedule("rent")).spec_version
     out, err = await shell.run(*words)
 
-    assert {key: len(value) for key, value in json.loads(dry).items()} == {"key": 4, "before": 5, "after": 5}
+    shown = json.loads(dry)
+    assert (len(shown["before"]), len(shown["after"])) == (5, 5)
+    assert shown["changes"] == [
+        {
+            "name": "when",
+            "was": "At 00:00 on January 1, UTC",
+            "now": "At 00:00 on the first day of every month, America/New_York",
+        }
+    ]
     assert (untouched, (await scheduler.schedule("rent")).spec_version) == (1, 2)
     assert len(out.strip().splitlines()) == 6
     assert "rent is version 2: At 00:00 on the first day of every month, America/New_York." in err
+
+
+async def test_an_edit_that_moves_no_run_says_what_it_changes(shell: Shell, scheduler: Scheduler) -> None:
+    await scheduler.add("rent", period="2026-12")
+    words = ("scheduler", "edit", "rent", "--rule", "max-runs=5", "--payload", "period=2027-01")
+
+    out, err = await shell.run(*words, "--dry-run")
+
+    assert out.splitlines()[0].split() == ["next", "runs,", "as", "before", "zone"]
+    assert err.splitlines() == [
+        "payload: period=2027-01 (was: period=2026-12)",
+        "at most: 5 runs (was: not set)",
+        "Dry run: nothing was changed.",
+    ]
+
+
+async def test_runs_less_than_a_minute_apart_are_told_apart_everywhere(
+    shell: Shell, scheduler: Scheduler, clock: SetClock
+) -> None:
+    await scheduler.add(
+        "often",
+        spec={"kind": "interval", "anchor": f"{clock.moment:%Y-%m-%dT%H:%M:05Z}", "every_seconds": 20},
+        rules=Rules(overlap="allow"),
+    )
+    clock.advance(minutes=2)
+    await scheduler.drain()
+
+    listed, history, shown = [
+        (await shell.run("scheduler", *words))[0] for words in (["list"], ["history"], ["show", "often"])
+    ]
+
+    assert all(re.search(r":\d\d:(05|25|45) UTC", text) for text in (listed, history))
+    assert re.search(r"^next run +\S+ \d\d:\d\d:(05|25|45) UTC$", shown, re.MULTILINE), shown
 
 
 async def test_edit_changes_only_what_is_named(shell: Shell, scheduler: Scheduler) -> None:

@@ -84,4 +84,6 @@ async def test_where_no_server_is_the_program_of_the_readme_ends_with_one_line(t
 
     assert (ran.code, ran.out) == (3, "")
     [line] = ran.err.splitlines()
-    assert line.startswith("Error: The database cannot be reached (connection refused). Start the local servers")
+    assert line.startswith(
+        "Error: The database cannot be reached (connection refused). Start the local servers"
+    )

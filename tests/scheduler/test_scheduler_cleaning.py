@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.scheduler import manual
 from services.scheduler.backfilling import instants_between
 from services.scheduler.domain.alerts import Finding
 from services.scheduler.domain.occurrences import Occurrence
@@ -273,8 +274,33 @@ async def test_the_command_asks_every_service_and_says_what_each_removed_and_kep
     assert ["leasing", "inbox", "10", "9", "1"] in lines
     assert not any("heartbeats" in line for line in lines)
     assert "keeps something from happening twice" in err
+    assert err.splitlines()[-1] == "6 services looked, and removed what may go."
     [occurrence] = await scheduler.history()
     assert occurrence.payload == {"older_than_days": 45, "failures_only": True}
+
+
+async def test_a_dry_run_of_the_command_never_says_that_anything_was_removed(
+    scheduler: Scheduler, databases: TestDatabases
+) -> None:
+    shell = Shell(await databases.url("scheduler"))
+    command = shell.run("scheduler", "cleanup-old-tasks", "--dry-run")
+
+    (_out, err), _ = await asyncio.gather(command, answer_all(scheduler, SERVICES))
+
+    assert err.splitlines()[-1] == "Dry run: 6 services looked, nothing was removed."
+    assert err.count("removed") == 1
+
+
+async def test_the_command_says_for_whom_it_waits(
+    scheduler: Scheduler, databases: TestDatabases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manual, "PATIENCE_SECONDS", 0.3)
+    shell = Shell(await databases.url("scheduler"))
+    command = shell.run("scheduler", "cleanup-old-tasks", "--timeout", "2", exit_code=1)
+
+    (_out, err), _ = await asyncio.gather(command, answer_all(scheduler, SERVICES[:-1]))
+
+    assert "Waiting for weather." in err.splitlines()
 
 
 async def test_the_command_fails_by_naming_who_did_not_answer(

@@ -25,6 +25,7 @@ from shared.cli import (
     MonthOption,
     PropertyOption,
     UsageProblem,
+    counted,
     json_wanted,
     print_json,
     print_table,
@@ -154,7 +155,7 @@ async def _dry_run(transactions: Transactions, request: Request, save: Path | No
     else:
         _print_by_property(total.drafts, names)
         say(
-            f"Dry run: {len(total.drafts)} invoices would be issued,"
+            f"Dry run: {counted(len(total.drafts), 'invoice')} would be issued,"
             f" {result.already} leases are billed already."
         )
     if save is not None:
@@ -202,7 +203,9 @@ async def _report(transactions: Transactions, plan: Plan, done: ChunkDone) -> No
         async with transactions.engine.connect() as connection:
             _print_by_property(result.drafts, await LeaseStore(connection).property_names())
     if result.drafts:
-        success(f"{len(result.drafts)} invoices issued, {result.already} leases were billed already.")
+        success(
+            f"{counted(len(result.drafts), 'invoice')} issued, {result.already} leases were billed already."
+        )
     elif not result.problems:
         success(f"Nothing to do: {result.already} leases are billed already.")
     _fail_on(result.problems)
@@ -212,7 +215,7 @@ def _fail_on(problems: Sequence[str]) -> None:
     for problem in problems:
         warning(problem)
     if problems:
-        raise CommandError(f"{len(problems)} leases could not be billed; that stops no other.")
+        raise CommandError(f"{counted(len(problems), 'lease')} could not be billed; that stops no other.")
 
 
 def _totals(drafts: Sequence[Draft]) -> Counter[str]:

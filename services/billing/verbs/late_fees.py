@@ -29,6 +29,7 @@ from shared.cli import (
     EnqueueOption,
     JsonOption,
     PropertyOption,
+    counted,
     json_wanted,
     print_json,
     print_table,
@@ -128,14 +129,15 @@ def _report(
         _print_by_property(posted, overdue, names)
     would = "would be " if dry_run else ""
     if posted or overdue:
-        words = f"{len(posted)} lines {would}posted, {len(overdue)} invoices {would}marked overdue."
+        lines, invoices = counted(len(posted), "line"), counted(len(overdue), "invoice")
+        words = f"{lines} {would}posted, {invoices} {would}marked overdue."
         (say if dry_run else success)(f"Dry run: {words}" if dry_run else words)
     elif not problems:
         (say if dry_run else success)(f"Nothing to do: {len(found)} invoices were due for a look.")
     for problem in problems:
         warning(problem)
     if problems:
-        raise CommandError(f"{len(problems)} invoices could not be judged; the others were.")
+        raise CommandError(f"{counted(len(problems), 'invoice')} could not be judged; the others were.")
 
 
 def _summary(

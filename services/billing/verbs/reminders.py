@@ -31,6 +31,7 @@ from shared.cli import (
     EnqueueOption,
     JsonOption,
     PropertyOption,
+    counted,
     date_option,
     json_wanted,
     print_json,
@@ -164,9 +165,9 @@ def _report(found: Sequence[DueReminder], done: Sequence[Reminded], *, dry_run: 
         columns = ["invoice", "due", "stage", "open", "for", "first possible fee"]
         print_table(columns, [_row(item) for item in said], empty="Nobody is to be reminded today.")
     if dry_run:
-        say(f"Dry run: {messages} reminders of {len(said)} invoices would be sent.")
+        say(f"Dry run: {counted(messages, 'reminder')} of {counted(len(said), 'invoice')} would be sent.")
     elif said:
-        success(f"{messages} reminders of {len(said)} invoices are on their way.")
+        success(f"On the way: {counted(messages, 'reminder')} of {counted(len(said), 'invoice')}.")
     elif not problems:
         success("Nothing to do: nobody is to be reminded today.")
     if left_out:
@@ -175,13 +176,13 @@ def _report(found: Sequence[DueReminder], done: Sequence[Reminded], *, dry_run: 
     for problem in problems:
         warning(problem)
     if problems:
-        raise CommandError(f"{len(problems)} invoices could not be decided; the others were.")
+        raise CommandError(f"{counted(len(problems), 'invoice')} could not be decided; the others were.")
 
 
 def _row(verdict: Verdict) -> list[object]:
     invoice = verdict.invoice
     owed = format_cents(invoice.balance_cents, invoice.currency)
-    people = "autopay" if verdict.charge_on else f"{len(invoice.tenant_ids)} tenants"
+    people = "autopay" if verdict.charge_on else counted(len(invoice.tenant_ids), "tenant")
     return [invoice.number, invoice.due_on, f"{verdict.decision.say:+d}", owed, people, verdict.first_fee_on]
 
 

@@ -19,6 +19,7 @@ from shared.cli import (
     PropertyOption,
     TenantOption,
     UsageProblem,
+    counted,
     date_option,
     json_wanted,
     print_json,
@@ -125,9 +126,11 @@ def _report(found: Sequence[Evaluation], names: Mapping[UUID, str], *, dry_run: 
         print_table(columns, [tuple(row[name] for name in columns) for row in _shown(rows, names)])
     done = [f"{counts[kind]} {kind}" for kind in ("granted", "revoked", "redeemed") if counts[kind]]
     if not done:
-        success(f"Nothing to do: the ledgers of {len(found)} tenants say what they earned.")
+        success(
+            f"Nothing to do: {counted(len(found), 'tenant')} looked at, and each ledger says what was earned."
+        )
         return
-    success(f"{', '.join(done)}, for {len(found)} tenants.")
+    success(f"{', '.join(done)}, for {counted(len(found), 'tenant')}.")
     if dry_run:
         say("This was a dry run: nothing is kept.")
 

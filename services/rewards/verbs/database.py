@@ -36,8 +36,8 @@ async def reading() -> AsyncIterator[tuple[AsyncConnection, Today]]:
 
 
 @contextmanager
-def refusals_in_words() -> Iterator[None]:
-    """What a rule refuses, as one line that says what to do next."""
+def refusals_in_words(verb: str) -> Iterator[None]:
+    """What a rule refuses, as one line that says what to do next; `verb` is what was typed."""
     try:
         yield
     except TenantUnknown as unknown:
@@ -55,7 +55,8 @@ def refusals_in_words() -> Iterator[None]:
     except ReferenceUsed as refusal:
         raise CommandError(f"Refused: {refusal}.", remedy="Give another --reference.") from refusal
     except DecisionRefused as refusal:
-        raise UsageProblem(f"Refused: {refusal}.", remedy="See `propman rewards grant --help`.") from refusal
+        remedy = f"See `propman rewards {verb} --help`."
+        raise UsageProblem(f"Refused: {refusal}.", remedy=remedy) from refusal
 
 
 async def refuse_unknown_tenant(connection: AsyncConnection, tenant_id: UUID | None) -> None:

@@ -74,7 +74,7 @@ async def grant(
         currency=currency,
         reference=reference,
     )
-    with refusals_in_words():
+    with refusals_in_words("grant"):
         async with opened() as transactions, transactions.command("rewards.grant", dry_run=dry_run) as tx:
             decided = await grant_reward(tx, new)
     _report("granted", decided, dry_run=dry_run)
@@ -95,7 +95,7 @@ async def revoke(
     Examples:
       propman rewards revoke 0198c1d2-7e1a-7c3f-9b2e-3d4c5b6a7f80 --reason "Granted in error"
     """
-    with refusals_in_words():
+    with refusals_in_words("revoke"):
         async with opened() as transactions, transactions.command("rewards.revoke", dry_run=dry_run) as tx:
             decided = await revoke_reward(tx, entry_id, Decision(reason, signed(by)))
     _report("revoked", decided, dry_run=dry_run)
@@ -129,7 +129,7 @@ async def redeem(
         reference=reference,
         decision=Decision("", signed(by)),
     )
-    with refusals_in_words():
+    with refusals_in_words("redeem"):
         async with opened() as transactions, transactions.command("rewards.redeem", dry_run=dry_run) as tx:
             redeemed = await redeem_reward(tx, new)
     _report_redeemed(redeemed, dry_run=dry_run)

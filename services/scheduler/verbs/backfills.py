@@ -24,6 +24,7 @@ from shared.cli import (
     UsageProblem,
     YesOption,
     confirm,
+    counted,
     json_wanted,
     parse_instant,
     print_json,
@@ -84,7 +85,7 @@ async def backfill(
         if not json_wanted():
             _show(gaps, chosen)
         asked = None
-        if chosen and not dry_run and confirm(f"Announce {len(chosen)} runs of {key}?", yes=yes):
+        if chosen and not dry_run and confirm(f"Announce {counted(len(chosen), 'run')} of {key}?", yes=yes):
             asked = await fill(tx, schedule, chosen, by=signed(by), max_in_flight=max_in_flight)
     if as_json:
         instants = {"instants": gaps, "chosen": [gap.scheduled_for for gap in chosen]}

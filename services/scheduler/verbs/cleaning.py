@@ -7,7 +7,7 @@ import typer
 from services.scheduler.asking import Request, TimeoutOption, announced
 from services.scheduler.domain.occurrences import Occurrence
 from services.scheduler.reporting import occurrence_document, require_success
-from shared.cli import App, ByOption, JsonOption, print_json, print_table, say, signed
+from shared.cli import App, ByOption, JsonOption, counted, print_json, print_table, say, signed, success
 
 SCHEDULE = "cleanup"
 
@@ -49,7 +49,7 @@ async def cleanup_old_tasks(
         print_json(occurrence_document(occurrence))
     else:
         _show(occurrence, dry_run=dry_run)
-    require_success(occurrence, timeout)
+    _require_answers(occurrence, timeout, dry_run=dry_run)
 
 
 def _show(occurrence: Occurrence, *, dry_run: bool) -> None:
@@ -64,5 +64,10 @@ def _show(occurrence: Occurrence, *, dry_run: bool) -> None:
     print_table(columns, rows, empty="Nothing is old enough.")
     if any(row[-1] for row in rows):
         say("Kept is what is under way, undecided, or keeps something from happening twice.")
-    if dry_run:
-        say("Dry run: nothing was removed.")
+
+
+def _require_answers(occurrence: Occurrence, waited: float, *, dry_run: bool) -> None:
+    if occurrence.state != "succeeded":
+        require_success(occurrence, waited)
+    words = f"{counted(len(occurrence.reports), 'service')} looked"
+    success(f"Dry run: {words}, nothing was removed." if dry_run else f"{words}, and removed what may go.")

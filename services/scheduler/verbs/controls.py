@@ -20,6 +20,7 @@ from shared.cli import (
     JsonOption,
     MonthOption,
     UsageProblem,
+    counted,
     parse_instant,
     say,
     signed,
@@ -102,7 +103,7 @@ def _say_missed(instants: list[tuple[datetime, str]]) -> None:
         return
     shown = ", ".join(local_time(moment, zone) for moment, zone in sorted(instants)[:5])
     more = f" and {len(instants) - 5} more" if len(instants) > 5 else ""
-    say(f"Missed meanwhile: {len(instants)} runs, {shown}{more}.")
+    say(f"Missed meanwhile: {counted(len(instants), 'run')}, {shown}{more}.")
 
 
 async def run_now(

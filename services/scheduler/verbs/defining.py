@@ -14,7 +14,7 @@ from services.scheduler.definitions import new_schedule
 from services.scheduler.domain.rules import Rules
 from services.scheduler.domain.schedules import PROPERTY_ZONE, Schedule
 from services.scheduler.following import parts_of
-from services.scheduler.reporting import no_runs, run_time, schedule_document
+from services.scheduler.reporting import no_runs, payload_in_words, run_time, schedule_document
 from services.scheduler.rule_texts import parse_duration, parse_rules, rule_changes
 from services.scheduler.spec_words import spec_in_words
 from services.scheduler.specs import InvalidSpec, parse_document, read_spec
@@ -40,6 +40,8 @@ from shared.messaging.transaction import Tx
 
 Run = tuple[datetime, str]
 """An instant and the zone it is meant in."""
+Difference = tuple[str, str | None, str | None]
+"""What is different about a schedule: its name, what it was, what it is; None is not set."""
 
 CronOption = Annotated[str | None, typer.Option("--cron", help="Five fields, or an alias such as @daily.")]
 EveryOption = Annotated[
@@ -180,8 +182,8 @@ async def change(
         before = coming(await parts_of(tx.connection, former), tx.at, 5)
         changed = await edit(tx, former, wanted)
         after = coming(await parts_of(tx.connection, changed), tx.at, 5)
-    _show_change(changed, before, after)
-    _show_rules(former, changed)
+    differences = _differences(former, changed)
+    _show_change(changed, before, after, differences)
     if dry_run:
         say("Dry run: nothing was changed.")
     else:
@@ -257,15 +259,27 @@ def _payload(pairs: list[str]) -> dict[str, str]:
     return fields
 
 
-def _show_change(schedule: Schedule, before: list[Run], after: list[Run]) -> None:
+def _show_change(
+    schedule: Schedule, before: list[Run], after: list[Run], differences: list[Difference]
+) -> None:
     if json_wanted():
         instants = {"before": [moment for moment, _ in before], "after": [moment for moment, _ in after]}
-        print_json({"key": schedule.key, **instants})
+        changes = [{"name": name, "was": was, "now": now} for name, was, now in differences]
+        print_json({"key": schedule.key, **instants, "changes": changes})
         return
-    rows = [[run_time(*run) if run else "-" for run in pair] for pair in zip_longest(before, after)]
-    print_table(["before", "after"], rows, empty=no_runs(schedule))
-
-
-def _show_rules(former: Schedule, changed: Schedule) -> None:
-    for name, was, now in rule_changes(former.rules, changed.rules):
+    if before == after and before:
+        print_table(["next runs, as before", "zone"], [[run_time(*run), run[1]] for run in after])
+    else:
+        rows = [[run_time(*run) if run else "-" for run in pair] for pair in zip_longest(before, after)]
+        print_table(["before", "after"], rows, empty=no_runs(schedule))
+    for name, was, now in differences:
         say(f"{name}: {now or 'no more'} (was: {was or 'not set'})")
+
+
+def _differences(former: Schedule, changed: Schedule) -> list[Difference]:
+    """What an edit comes to: when it is due, each rule, and the payload, as it was and as it is."""
+    others = [
+        ("when", spec_in_words(former.spec), spec_in_words(changed.spec)),
+        ("payload", payload_in_words(former), payload_in_words(changed)),
+    ]
+    return [item for item in others if item[1] != item[2]] + rule_changes(former.rules, changed.rules)

@@ -19,6 +19,7 @@ from shared.cli import (
     JsonOption,
     YesOption,
     confirm,
+    counted,
     json_wanted,
     print_json,
     print_table,
@@ -67,7 +68,8 @@ async def adopt_seeds(
         await _require_properties(tx, found)
         differences = await _adopted(store, tx, found)
         _show(differences, own)
-        if differences and not dry_run and not confirm(f"Change {len(differences)} schedules?", yes=yes):
+        question = f"Change {counted(len(differences), 'schedule')}?"
+        if differences and not dry_run and not confirm(question, yes=yes):
             raise CommandError("Nothing was changed.")  # takes the transaction back
     if not differences:
         success("Every schedule is as it is put today, or is your own.")
