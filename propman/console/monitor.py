@@ -249,7 +249,7 @@ def _tables(seen: Snapshot, view: View, now: datetime, width: int) -> list[Table
         for row in seen.processes.rows
     ]
     # What is wrong with one comes before what runs soon.
-    schedules = sorted(seen.schedules.rows, key=lambda row: (row.get("flag") is None, row["key"]))
+    schedules = sorted(seen.schedules.rows, key=lambda row: (not showing.is_wrong(row), row["key"]))
     narrow = [showing.narrow_schedule_cells(row, now) for row in schedules]
     return [
         (showing.SERVICE_COLUMNS, [showing.service_cells(row) for row in seen.services.rows], "services"),

@@ -97,6 +97,8 @@ async def observe(clock: Clock | None = None) -> Snapshot:
             [*nodes.rows, *(look["database"] for look in services if look["database"])], now, nodes.error
         ),
     )
+    for row in schedules.rows:
+        row["alerts"] = sorted(alert["kind"] for alert in alerts.rows if alert["about"] == row["key"])
     found.problems.extend(problems_of(found))
     return found
 

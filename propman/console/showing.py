@@ -103,12 +103,19 @@ def queue_cells(row: dict[str, Any]) -> list[str]:
     ]
 
 
+def is_wrong(schedule: dict[str, Any]) -> bool:
+    """Whether something is wrong with it now, or was and is not over: the next run may be under way."""
+    return bool(schedule.get("flag") or schedule.get("alerts"))
+
+
 SCHEDULE_COLUMNS = ["schedule", "next", "last 20", "flag", "outcome", "last"]
 
 
 def schedule_cells(row: dict[str, Any]) -> list[str]:
     """One schedule."""
-    flag = "!" if row["flag"] == row["outcome"] else row["flag"]
+    flag = row["flag"]
+    if is_wrong(row) and flag in {None, row["outcome"]}:
+        flag = "!"
     cells = [cell or "-" for cell in (row["key"], row["next"], flag, row["outcome"], row["last"])]
     return [
         *cells[:2],
@@ -133,7 +140,7 @@ def narrow_schedule_cells(row: dict[str, Any], now: datetime) -> list[str]:
         row["key"],
         when,
         row["recent"],
-        "!" if flag else "",
+        "!" if is_wrong(row) else "",
         flag or row["outcome"],
         duration((now - last).total_seconds() if last else None),
     ]

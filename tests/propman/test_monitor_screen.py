@@ -440,6 +440,17 @@ def test_a_schedule_that_never_ran_shows_no_mark_of_a_skipped_run() -> None:
     assert (schedule_cells(row)[2], narrow_schedule_cells(row, NOW)[2]) == ("", "")
 
 
+def test_what_the_watchdog_says_of_a_schedule_marks_it_while_its_next_run_is_under_way() -> None:
+    found = seen(schedules=8)
+    found.schedules.rows[7] |= {"outcome": "waiting for weather", "alerts": ["failure_streak"]}
+
+    lines = draw(found, View(panel=2), NOW, 120, 40).splitlines()
+
+    first = next(line for line in lines if "schedule-" in line)
+    assert ("schedule-7" in first, "! waiting for weather" in first) == (True, True)
+    assert [schedule_cells(found.schedules.rows[place])[3] for place in (7, 0)] == ["!", "-"]
+
+
 def test_the_names_of_queues_can_be_told_apart_on_a_narrow_screen() -> None:
     found = seen(queues=0)
     found.queues.rows.append(a_queue(ready=1))
