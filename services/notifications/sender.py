@@ -8,6 +8,7 @@ doubt as it has connections.
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -48,6 +49,9 @@ IDLE_SECONDS: Final = 30.0
 
 LAST_TRIES: Final = 5
 """How often an outcome is still tried to be recorded once the process is to end."""
+
+_NEVER: Final = -1
+"""Before the first ring."""
 
 STRUCK_OUT: Final = "[not kept]"
 """In the place of what opens a signing link, where what went out is kept."""
@@ -122,6 +126,9 @@ class Sender:
         self._server_up = asyncio.Event()
         self._server_up.set()
         self._failures = 0
+        self._turn = asyncio.Lock()
+        self._found = False
+        self._none_since = _NEVER
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -162,8 +169,7 @@ class Sender:
     async def send_next(self, mailer: Carrier) -> bool:
         """Send the e-mail that has waited longest; False when none is due."""
         at = self._clock.now()
-        async with self._claims.connect() as connection:  # one statement, committed when it returns
-            claimed = await deliveries.claim_next(connection, at, self._sending.lease, self._channel)
+        claimed = await self._claim(at)
         if claimed is None:
             return False
         outcome = await self._deal_with(mailer, claimed, at)
@@ -172,7 +178,23 @@ class Sender:
             await self._wait_out(mailer, outcome)
         else:
             self._failures = 0
+        self._none_since = _NEVER  # this one may be due again
         return True
+
+    async def _claim(self, at: datetime) -> Claimed | None:
+        """Take the next, if any. Of the workers that a ring wakes one looks first; it may find none for all.
+
+        A dozen that look for one e-mail, each for itself, want more connections than the pool keeps.
+        """
+        ticket = self._wake.ticket
+        async with nullcontext() if self._found else self._turn:
+            if self._none_since >= ticket:
+                return None
+            async with self._claims.connect() as connection:  # one statement, committed when it returns
+                claimed = await deliveries.claim_next(connection, at, self._sending.lease, self._channel)
+            self._found = claimed is not None
+            self._none_since = _NEVER if claimed else ticket
+        return claimed
 
     async def _deal_with(self, mailer: Carrier, claimed: Claimed, at: datetime) -> Outcome:
         """Send it if it is still to be sent, and record what came of that."""

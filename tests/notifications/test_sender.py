@@ -3,8 +3,10 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from services.notifications.domain.attempts import Doubt, crash_outcome
 from services.notifications.store import deliveries
@@ -183,6 +185,26 @@ async def test_a_server_that_closed_an_idle_connection_is_simply_called_again(of
         rows = await office.until("sent", count=2)
 
     assert [row["attempt_count"] for row in rows] == [1, 1]
+
+
+@pytest.mark.parametrize(("waiting", "looks"), [(0, {1}), (2, {3, 4})], ids=["nothing", "two"])
+async def test_where_one_worker_finds_nothing_the_others_do_not_look(
+    office: Office, waiting: int, looks: set[int]
+) -> None:
+    for number in range(waiting):
+        await office.queue_email(email=f"t{number}@example.com")
+    looked: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        looked.extend(["claim"] if "SKIP LOCKED" in statement else [])
+
+    sa.event.listen(office.transactions.engine.sync_engine, "before_cursor_execute", note)
+    sender, mailers = office.sender(), [office.mailer() for _ in range(4)]
+    sent = await asyncio.gather(*(sender.send_next(mailer) for mailer in mailers))
+    await asyncio.gather(*(mailer.close() for mailer in mailers))
+
+    assert sum(sent) == len(office.mail_server.messages) == waiting
+    assert len(looked) in looks
 
 
 async def test_a_refused_password_pauses_and_burns_nothing(office: Office) -> None:
