@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args, get_origin
 
 from services.notifications.domain.kinds import KINDS
 from services.notifications.domain.texts import plain_text, segments
+from services.notifications.handlers import router
 from services.notifications.rendering import GIVEN, LOCALES, PARTS, NotRenderable, Rendered, Templates
 
 NAMES: Final = {
@@ -16,6 +17,9 @@ NAMES: Final = {
     "zone": "America/New_York",
 }
 """What an example is told about its reader."""
+
+SPOKEN: Final = ("cause", "level", "priority", "reason", "reversal", "state")
+"""What the office reads of facts that is a code: a field whose contract lists its values."""
 
 _OPTIONAL: Final = frozenset({"reason"})
 """Asked for with `is defined`, because two facts share a template and one lacks it."""
@@ -56,6 +60,32 @@ def problems(templates: Templates) -> Iterator[str]:
     for template in names():
         for locale in LOCALES:
             yield from _problems(templates, template, locale)
+    yield from _codes_without_words(templates)
+
+
+def codes() -> Mapping[str, set[str]]:
+    """Every code that a mail to the office may have to say, by its field."""
+    found: dict[str, set[str]] = {name: set() for name in SPOKEN} | {"template": set(KINDS) - {"office"}}
+    for subscription in router.subscriptions:
+        fields = subscription.contract.model_fields
+        for name in fields.keys() & found.keys():
+            found[name] |= listed_values(fields[name].annotation)
+    return found
+
+
+def listed_values(kind: Any) -> set[str]:
+    """The values that an annotation lists; none where it is open to any."""
+    if get_origin(kind) is Literal:
+        return set(get_args(kind))
+    return {value for part in get_args(kind) for value in listed_values(part)}
+
+
+def _codes_without_words(templates: Templates) -> Iterator[str]:
+    for locale in LOCALES:
+        words = templates.words(locale)
+        for name, known in codes().items():
+            for code in sorted(known - set(words.get(name, ()))):
+                yield f"{locale}/codes.txt: has no words for {name} {code}"
 
 
 def _problems(templates: Templates, template: str, locale: str) -> Iterator[str]:

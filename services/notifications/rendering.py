@@ -141,6 +141,13 @@ class Templates:
         source = self._environment.parse(file.read_text(encoding="utf-8"))
         return (name for name in meta.find_referenced_templates(source) if name is not None)
 
+    def words(self, language: str) -> Mapping[str, Mapping[str, str]]:
+        """What a language calls the codes that facts carry, by field and code."""
+        found: Mapping[str, Mapping[str, str]] = self._environment.get_template(
+            f"{language}/codes.txt"
+        ).module.words  # type: ignore[attr-defined]
+        return found
+
     def variables(self, name: str) -> set[str]:
         """Every variable a template file mentions, on whatever path through it."""
         source, *_ = self._environment.loader.get_source(self._environment, name)  # type: ignore[union-attr]
