@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.scheduler.domain.backfills import Backfill, Progress
 from services.scheduler.domain.occurrences import Occurrence
 from services.scheduler.schema import backfills, occurrences, schedules
-from services.scheduler.store.occurrences import is_under_way, with_reports
+from services.scheduler.store.occurrences import BACKFILL, QUEUED, is_under_way, with_reports
 
 _SEQ: Final = sa.cast(backfills.c.id, sa.Text)
-_IS_FILLED: Final = occurrences.c.origin == "backfill"
+_IS_FILLED: Final = occurrences.c.origin == BACKFILL
 
 
 def turn_has_come() -> sa.ColumnElement[bool]:
@@ -22,7 +22,7 @@ def turn_has_come() -> sa.ColumnElement[bool]:
     queued = occurrences.alias("queued")
     waiting = sa.select(queued.c.id).join(backfills, queued.c.seq == _SEQ)
     room = backfills.c.max_in_flight > _under_way(queued.c.seq)
-    is_next = sa.and_(queued.c.state == "queued", queued.c.origin == "backfill", room)
+    is_next = sa.and_(queued.c.state == QUEUED, queued.c.origin == BACKFILL, room)
     return waiting.where(queued.c.schedule_id == schedules.c.id, is_next).correlate(schedules).exists()
 
 
@@ -32,7 +32,7 @@ def _under_way(seq: sa.ColumnElement[str]) -> sa.ScalarSelect[int]:
     return (
         sa.select(sa.func.count())
         .select_from(running)
-        .where(running.c.origin == "backfill", running.c.seq == seq, is_under_way(running))
+        .where(running.c.origin == BACKFILL, running.c.seq == seq, is_under_way(running))
         .scalar_subquery()
     )
 
@@ -82,7 +82,7 @@ class BackfillStore:
         place = sa.func.row_number().over(
             partition_by=occurrences.c.seq, order_by=[occurrences.c.scheduled_for, occurrences.c.zone]
         )
-        mine = sa.and_(occurrences.c.schedule_id == schedule_id, occurrences.c.state == "queued", _IS_FILLED)
+        mine = sa.and_(occurrences.c.schedule_id == schedule_id, occurrences.c.state == QUEUED, _IS_FILLED)
         ranked = sa.select(occurrences.c.id, occurrences.c.seq, place.label("place")).where(mine).subquery()
         query = (
             sa.select(occurrences)
@@ -99,7 +99,7 @@ class BackfillStore:
         statement = sa.update(backfills).where(backfills.c.id == identity, backfills.c.cancelled_at.is_(None))
         await self._connection.execute(statement.values(cancelled_at=now, cancelled_by=by))
         waiting = sa.update(occurrences).where(
-            _IS_FILLED, occurrences.c.seq == str(identity), occurrences.c.state == "queued"
+            _IS_FILLED, occurrences.c.seq == str(identity), occurrences.c.state == QUEUED
         )
         dropped = waiting.values(state="skipped", reason="cancelled", finished_at=now)
         return len((await self._connection.execute(dropped.returning(occurrences.c.id))).all())

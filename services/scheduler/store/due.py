@@ -18,15 +18,15 @@ from services.scheduler.domain.occurrences import Occurrence
 from services.scheduler.domain.schedules import PROPERTY_ZONE, Schedule
 from services.scheduler.schema import occurrences, schedules
 from services.scheduler.store.backfills import turn_has_come
-from services.scheduler.store.occurrences import NOW, is_under_way, with_reports
+from services.scheduler.store.occurrences import BACKFILL, NOW, QUEUED, WAITING, is_under_way, with_reports
 from services.scheduler.store.schedules import schedule_of
 from services.scheduler.store.starts import NOT_BEGUN
 from services.scheduler.store.zones import astray
 
-_RUNNING = schedules.c.state.in_(["active", "error"])
+_RUNNING = schedules.c.state.in_([sa.literal_column("'active'"), sa.literal_column("'error'")])
 _FIRES_AT = schedules.c.next_run_at + schedules.c.delay
 
-_OWN: Final = occurrences.c.origin != "backfill"
+_OWN: Final = occurrences.c.origin != BACKFILL
 """A backfill goes beside the schedule's own runs: none of them is left out, or waits, because of it."""
 
 _RESTED = sa.or_(schedules.c.retry_at.is_(None), schedules.c.retry_at <= NOW)
@@ -86,7 +86,7 @@ class DueStore:
     async def queued(self, schedule_id: UUID) -> list[Occurrence]:
         """The schedule's own runs that wait for the end of another one, at most one in each zone."""
         query = sa.select(occurrences).where(
-            occurrences.c.schedule_id == schedule_id, occurrences.c.state == "queued", _OWN
+            occurrences.c.schedule_id == schedule_id, occurrences.c.state == QUEUED, _OWN
         )
         return await with_reports(self._connection, (await self._connection.execute(query)).all())
 
@@ -104,7 +104,7 @@ class DueStore:
     ) -> None:
         """What waits of a schedule, also of its backfills, anywhere or in one zone, will not run."""
         statement = sa.update(occurrences).where(
-            occurrences.c.schedule_id == schedule_id, occurrences.c.state == "queued"
+            occurrences.c.schedule_id == schedule_id, occurrences.c.state == QUEUED
         )
         if zone is not None:
             statement = statement.where(occurrences.c.zone == zone)
@@ -135,7 +135,7 @@ def _resuming() -> sa.Select[Any]:
 
 def _freed() -> sa.Select[Any]:
     queued = occurrences.alias("queued")
-    is_own = sa.and_(queued.c.state == "queued", queued.c.origin != "backfill")
+    is_own = sa.and_(queued.c.state == QUEUED, queued.c.origin != BACKFILL)
     apart = sa.and_(schedules.c.spec["timezone"].astext == PROPERTY_ZONE, occurrences.c.zone != queued.c.zone)
     same = sa.and_(occurrences.c.schedule_id == schedules.c.id, ~apart)
     is_held = sa.select(occurrences.c.id).where(same, _UNDER_WAY).correlate(schedules, queued).exists()
@@ -153,7 +153,7 @@ def _slot(*, in_zone: bool) -> sa.Select[bool, bool]:
     mine = sa.select(occurrences.c.id).where(occurrences.c.schedule_id == sa.bindparam("mine"))
     if in_zone:
         mine = mine.where(occurrences.c.zone == sa.bindparam("here"))
-    has_queued = mine.where(occurrences.c.state == "queued", _OWN).exists()
+    has_queued = mine.where(occurrences.c.state == QUEUED, _OWN).exists()
     return sa.select(mine.where(_UNDER_WAY).exists(), has_queued)
 
 
@@ -161,7 +161,7 @@ def _slot(*, in_zone: bool) -> sa.Select[bool, bool]:
 def _wake() -> sa.Select[Any]:
     due = sa.select(sa.func.min(sa.func.greatest(_FIRES_AT, schedules.c.retry_at))).where(_RUNNING)
     resumed = sa.select(sa.func.min(schedules.c.paused_until)).where(schedules.c.state == "paused")
-    given_up = sa.select(sa.func.min(occurrences.c.deadline_at)).where(occurrences.c.state == "waiting")
+    given_up = sa.select(sa.func.min(occurrences.c.deadline_at)).where(occurrences.c.state == WAITING)
     begun_by = sa.select(sa.func.min(occurrences.c.start_by)).where(*NOT_BEGUN)
     return sa.select(sa.func.least(*(part.scalar_subquery() for part in (due, resumed, given_up, begun_by))))
 
@@ -170,7 +170,7 @@ def _wake() -> sa.Select[Any]:
 def _give_up() -> sa.Executable:
     overdue = (
         sa.select(occurrences.c.id)
-        .where(occurrences.c.state == "waiting", occurrences.c.deadline_at <= NOW)
+        .where(occurrences.c.state == WAITING, occurrences.c.deadline_at <= NOW)
         .with_for_update(skip_locked=True)
     )
     statement = sa.update(occurrences).where(occurrences.c.id.in_(overdue))

@@ -18,6 +18,11 @@ from shared.messaging.tables import outbox
 _ADD = insert(occurrences).on_conflict_do_nothing().returning(occurrences.c.id)
 
 
+QUEUED: Final = sa.literal_column("'queued'", sa.Text)
+WAITING: Final = sa.literal_column("'waiting'", sa.Text)
+BACKFILL: Final = sa.literal_column("'backfill'", sa.Text)
+"""Written out and not bound: only then can a plan that PostgreSQL keeps use an index of some states."""
+
 NOW: Final = sa.bindparam("now", type_=sa.DateTime(timezone=True))
 """The moment of a look, to bind when its statement is run."""
 
@@ -25,7 +30,7 @@ NOW: Final = sa.bindparam("now", type_=sa.DateTime(timezone=True))
 def is_under_way(table: sa.FromClause) -> sa.ColumnElement[bool]:
     """Whether a run, of the table or of an alias of it, has no outcome and its deadline is after `NOW`."""
     in_time = sa.or_(table.c.deadline_at.is_(None), table.c.deadline_at > NOW)
-    return sa.and_(table.c.state == "waiting", in_time)
+    return sa.and_(table.c.state == WAITING, in_time)
 
 
 class OccurrenceStore:

@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.schema import occurrences
-from services.scheduler.store.occurrences import NOW
+from services.scheduler.store.occurrences import NOW, WAITING
 
 NOT_BEGUN: Final = (
-    occurrences.c.state == "waiting",
+    occurrences.c.state == WAITING,
     occurrences.c.start_by.is_not(None),
     occurrences.c.started_at.is_(None),
     ~occurrences.c.unstarted,
