@@ -90,14 +90,14 @@ class PaymentRecorded(Fact, subject="payment_id"):
     currency: Currency
     amount_cents: Cents
     balance_cents: Cents
-    """What is still open on the invoice after this payment; never negative."""
+    """What is still open on the invoice after this payment; never negative. Said again: what is open then."""
     credit_cents: Cents = 0
     """What exceeded the invoice and is kept as credit."""
     method: str = "other"
     received_on: date
     account_id: UUID | None = None
     allocations: tuple["Allocation", ...] = ()
-    """Which invoices this money has paid, as it stands when it is recorded."""
+    """Which invoices this money has paid, as it stands when this is said."""
 
 
 class InvoiceFact(Fact):

@@ -110,6 +110,16 @@ async def test_payments_and_what_was_taken_back_are_said_again_under_their_ids(d
     assert (await desk.said("payment_reversed"))[-1]["reopened_invoice_ids"] == []
 
 
+async def test_a_payment_that_is_said_again_says_how_its_money_stands_now(desk: Desk) -> None:
+    first, _ = await desk.said("payment_recorded")
+
+    await say_again(desk, pages=republish_payments)
+
+    again = (await desk.said("payment_recorded"))[2]
+    assert (again["reference"], again["amount_cents"]) == ("R1", first["amount_cents"])
+    assert (first["balance_cents"], again["balance_cents"]) == (5_000, 0)
+
+
 def _only(fact: dict[str, Any], names: set[str]) -> list[str]:
     return [f"{name}: {fact[name]}" for name in sorted(names & fact.keys())]
 

@@ -14,6 +14,7 @@ from shared.cli import (
     MonthOption,
     Progress,
     PropertyOption,
+    counted,
     json_wanted,
     print_json,
     progress,
@@ -38,9 +39,9 @@ async def republish(
     r"""Say again what was invoiced and paid, for a consumer that was added later or has lost some.
 
     Each invoice is said as it was issued, with its fees and waivers, then whether its rent is covered, and
-    it is paid or void; each payment, and what of it was taken back. Who has heard of it knows it by its id:
-    nobody is told twice. With --month: invoices of that month, and payments received in it. The facts leave
-    while the service runs.
+    it is paid or void; each payment, with what it has paid and what is open as they are now, and what of it
+    was taken back. Who has heard of it knows it by its id: nobody is told twice. With --month: invoices of
+    that month, and payments received in it. The facts leave while the service runs.
 
     \b
     Examples:
@@ -59,7 +60,8 @@ async def republish(
     if json_wanted():
         print_json({"invoices": invoices, "payments": payments, "dry_run": dry_run})
     be = "would be" if dry_run else "are"
-    success(f"{invoices} invoices and {payments} payments {be} published again.")
+    said = f"{counted(invoices, 'invoice')} and {counted(payments, 'payment')}"
+    success(f"{said} {be} published again.")
 
 
 async def _say_all(
