@@ -4,7 +4,7 @@ The occurrence's id is derived from what it stands for and is the id of its trig
 trigger that is sent twice is one message to every consumer.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -77,13 +77,22 @@ def local_text(moment: datetime, time_zone: str) -> str:
 
 async def announce(tx: Tx, occurrence: Occurrence) -> bool:
     """Keep an occurrence and emit its trigger; False where it had been announced before."""
-    trigger = announcement(occurrence)
-    local = local_text(occurrence.scheduled_for, occurrence.zone)
-    if not await OccurrenceStore(tx.connection).add_occurrence(occurrence, scheduled_local=local):
-        return False
-    # The story of everything that follows begins here, whatever transaction it is told in.
-    tx.emit(trigger, message_id=occurrence.id, cause=command_envelope(CAUSE, occurrence.id))
-    return True
+    return await announce_all(tx, [occurrence]) == 1
+
+
+async def announce_all(tx: Tx, items: Sequence[Occurrence]) -> int:
+    """The same for several, in their order and by one statement; how many had not been announced before."""
+    triggers = [(item, announcement(item)) for item in items]
+    new = await OccurrenceStore(tx.connection).add_occurrences(_with_local(items))
+    for item, trigger in triggers:
+        if item.id in new:
+            # The story of everything that follows begins here, whatever transaction it is told in.
+            tx.emit(trigger, message_id=item.id, cause=command_envelope(CAUSE, item.id))
+    return len(new)
+
+
+def _with_local(items: Iterable[Occurrence]) -> list[tuple[Occurrence, str]]:
+    return [(item, local_text(item.scheduled_for, item.zone)) for item in items]
 
 
 async def keep_waiting(tx: Tx, items: Iterable[Occurrence]) -> None:
@@ -91,9 +100,7 @@ async def keep_waiting(tx: Tx, items: Iterable[Occurrence]) -> None:
     waiting = [
         replace(item, state="queued", announced_at=None, start_by=None, deadline_at=None) for item in items
     ]
-    await OccurrenceStore(tx.connection).add_unannounced(
-        [(item, local_text(item.scheduled_for, item.zone)) for item in waiting]
-    )
+    await OccurrenceStore(tx.connection).add_occurrences(_with_local(waiting))
 
 
 async def announce_queued(tx: Tx, schedule: Schedule, occurrence: Occurrence) -> None:
@@ -115,11 +122,9 @@ async def carry_out(
     tx: Tx, schedule: Schedule, decision: Decision, *, missed_because: Reason | None = None
 ) -> None:
     """Do what was decided of the instants that have come due; `missed_because` goes before other reasons."""
-    store = OccurrenceStore(tx.connection)
     left_out = [_unannounced(schedule, item, at=tx.at, because=missed_because) for item in decision.left_out]
-    await store.add_unannounced([(item, local_text(item.scheduled_for, item.zone)) for item in left_out])
-    for item in decision.announce:
-        await announce(tx, due_occurrence(schedule, item, at=tx.at))
+    await OccurrenceStore(tx.connection).add_occurrences(_with_local(left_out))
+    await announce_all(tx, [due_occurrence(schedule, item, at=tx.at) for item in decision.announce])
     if decision.queue is not None:
         await keep_waiting(tx, [due_occurrence(schedule, decision.queue, at=tx.at)])
 

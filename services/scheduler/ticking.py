@@ -29,7 +29,8 @@ SHORTEST_SLEEP: Final = 0.05
 """When what is due is in another replica's hands."""
 
 TOGETHER: Final = 10
-"""How many schedules share a transaction; what else is due is for the other replicas meanwhile."""
+"""How many schedules share a transaction, fewer where that many runs are announced before; what else is due
+is for the other replicas meanwhile."""
 
 log = structlog.get_logger()
 
@@ -115,7 +116,11 @@ async def _alone(tx: Tx, schedule: Schedule | None, work: _Work) -> Schedule | N
 
 
 async def _fire(tx: Tx, *due: Schedule) -> None:
-    fired = [await _advance(tx, schedule) for schedule in due]
+    fired: list[tuple[Schedule, list[Decision]]] = []
+    for schedule in due:
+        if sum(decision.runs for _, decisions in fired for decision in decisions) >= TOGETHER:
+            break
+        fired.append(await _advance(tx, schedule))
     await ScheduleStore(tx.connection).save_schedules([schedule for schedule, _ in fired], now=tx.at)
     for schedule, decisions in fired:
         log.info(

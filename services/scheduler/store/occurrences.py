@@ -1,5 +1,6 @@
 """Occurrences one by one: kept when their time comes, and what each consumer reports of them."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -12,10 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.domain.occurrences import Occurrence, Report, State
 from services.scheduler.schema import occurrence_outcomes, occurrences
+from shared.db import array_text, columnar, insert_rows
 from shared.messaging.tables import outbox
 
 # Written once, because each due instant needs it: to put a statement together takes as long as to run it.
-_ADD = insert(occurrences).on_conflict_do_nothing().returning(occurrences.c.id)
+_COLUMNS: Final = tuple(column.name for column in occurrences.c)
+_ADD = insert_rows(occurrences, _COLUMNS).on_conflict_do_nothing().returning(occurrences.c.id)
 
 
 QUEUED: Final = sa.literal_column("'queued'", sa.Text)
@@ -39,16 +42,12 @@ class OccurrenceStore:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def add_occurrence(self, occurrence: Occurrence, *, scheduled_local: str) -> bool:
-        """Keep an occurrence; False where it is there already."""
-        values = _occurrence_values(occurrence, scheduled_local)
-        return (await self._connection.execute(_ADD, values)).one_or_none() is not None
-
-    async def add_unannounced(self, items: Sequence[tuple[Occurrence, str]]) -> None:
-        """Keep occurrences that are not announced, each with its local time; those that are there stay."""
-        if items:
-            values = [_occurrence_values(occurrence, local) for occurrence, local in items]
-            await self._connection.execute(insert(occurrences).on_conflict_do_nothing(), values)
+    async def add_occurrences(self, items: Sequence[tuple[Occurrence, str]]) -> set[UUID]:
+        """Keep occurrences, each with its local time; gives the ids of those that were not there already."""
+        if not items:
+            return set()
+        rows = [_occurrence_values(occurrence, local) for occurrence, local in items]
+        return set(await self._connection.scalars(_ADD, columnar(rows, _COLUMNS)))
 
     async def occurrence(self, occurrence_id: UUID, *, lock: bool = False) -> Occurrence | None:
         """One occurrence with what was reported; locked, so that reports settle it one after the other."""
@@ -118,7 +117,8 @@ async def _undelivered(connection: AsyncConnection, ids: Sequence[UUID]) -> dict
 
 
 def _occurrence_values(occurrence: Occurrence, scheduled_local: str) -> dict[str, Any]:
-    values = asdict(occurrence) | {"expected": list(occurrence.expected), "scheduled_local": scheduled_local}
+    values = asdict(occurrence) | {"scheduled_local": scheduled_local}
+    values |= {"payload": json.dumps(occurrence.payload), "expected": array_text(occurrence.expected)}
     del values["reports"], values["undelivered"]
     return values
 
