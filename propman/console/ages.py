@@ -24,12 +24,12 @@ class Age:
     bound: Literal["at_most", "more_than"]
 
 
-def head_age(came: int, ready: int, samples: Sequence[Sample], now: float) -> float | None:
+def head_age(came: int, ready: int, samples: Sequence[Sample], now: float, step: float) -> float | None:
     """Seconds since the head came, at most; None where it came before the samples begin.
 
-    `samples` begin with the newest.
+    `samples` begin with the newest. A sample may be what was counted up to `step` seconds before its moment.
     """
-    known = (now - moment for moment, count in samples if count <= came - ready)
+    known = (now - moment + step for moment, count in samples if count <= came - ready)
     return next(known, None)
 
 
@@ -39,16 +39,19 @@ def samples_of(answer: dict[str, Any]) -> list[Sample]:
     return [(item["timestamp"] / 1_000, item["sample"]) for item in details.get("samples") or []]
 
 
-def oldest(answers: Sequence[dict[str, Any]], ready: int) -> Age | None:
+def oldest(answers: Sequence[dict[str, Any]], ready: int, now: float | None = None) -> Age | None:
     """How long the head has waited; None where nobody can say.
 
-    `answers` are what the API says for each of `SERIES`.
+    `answers` are what the API says for each of `SERIES`, `now` is the broker's clock as it said it.
     """
     came = int((answers[0].get("message_stats") or {}).get("publish") or 0)
     finest = samples_of(answers[0])
     if came < ready or not finest:
         return None  # the broker was started anew, and forgot what had come before
-    now = finest[0][0]
-    ages = (head_age(came, ready, samples_of(answer), now) for answer in answers)
+    now = max(now or 0.0, finest[0][0])
+    ages = (
+        head_age(came, ready, samples_of(answer), now, step)
+        for answer, (_, step) in zip(answers, SERIES, strict=True)
+    )
     found = next((age for age in ages if age is not None), None)
     return Age(SERIES[-1][0], "more_than") if found is None else Age(found, "at_most")

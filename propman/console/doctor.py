@@ -202,12 +202,12 @@ async def _unheard() -> list[Finding]:
     deaf = sorted(item.topic for item in message_types() if item.must_be_heard and item.topic not in heard)
     ours = [topic for topic in deaf if topic.split(".")[0] in {"scheduler", *service_names()}]
     if not ours:
-        return [Finding("triggers and commands", "ok", "each has a consumer")]
+        return [Finding("triggers and commands", "ok", "the code of a service takes each of them")]
     return [
         Finding(
             "triggers and commands",
             "error",
-            f"{topic} has no consumer",
+            f"no service takes {topic}",
             "Install the service that handles it.",
         )
         for topic in ours
@@ -236,7 +236,7 @@ async def _bindings() -> list[Finding]:
     strange = sorted(f"{key} by {queue}" for queue, key in bound if key not in wanted)
     found: list[Finding] = []
     if missing:
-        words = f"{len(missing)} queues get nothing: {_some(missing)}"
+        words = f"{counted(len(missing), 'queue')} without a binding, so without messages: {_some(missing)}"
         found.append(Finding("bindings", "error", words, "Run `propman broker init`."))
     if strange:
         words = f"bound, and wanted by no service: {_some(strange)}"

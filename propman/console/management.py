@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
@@ -36,7 +37,7 @@ class Management:
         ]
         for answer in answers:
             answer.raise_for_status()
-        return oldest([answer.json() for answer in answers], ready)
+        return oldest([answer.json() for answer in answers], ready, _said_at(answers[-1]))
 
     async def bindings(self) -> list[dict[str, Any]]:
         """Every binding of the virtual host."""
@@ -52,6 +53,13 @@ class Management:
         answer.raise_for_status()
         found: Sequence[Any] = answer.json()
         return found
+
+
+def _said_at(answer: httpx.Response) -> float | None:
+    """When the broker answered, in seconds by its own clock: its samples are of that clock."""
+    if "date" not in answer.headers:
+        return None
+    return parsedate_to_datetime(answer.headers["date"]).timestamp()
 
 
 @asynccontextmanager

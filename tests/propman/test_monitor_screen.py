@@ -276,7 +276,7 @@ MINUTE = [(60.0 - 5 * step, max(10 - step, 0)) for step in range(13)]
 
 @pytest.mark.parametrize(("ready", "age"), [(1, 5), (3, 15), (10, 50)])
 def test_the_head_of_a_queue_came_when_all_but_the_ready_ones_had_come(ready: int, age: float) -> None:
-    assert head_age(10, ready, MINUTE, now=60.0) == age
+    assert head_age(10, ready, MINUTE, now=60.0, step=0) == age
 
 
 def an_answer(came: int, samples: list[tuple[float, int]]) -> dict[str, Any]:
@@ -288,7 +288,18 @@ def test_a_head_that_is_older_than_the_fine_samples_is_found_in_the_coarse_ones(
     fine = an_answer(5, [(3_600.0, 5), (3_595.0, 5)])
     coarse = an_answer(5, [(3_540.0, 5), (3_480.0, 5), (3_420.0, 0)])
 
-    assert oldest([fine, coarse], 5) == Age(180.0, "at_most")
+    assert oldest([fine, coarse], 5) == Age(240.0, "at_most")
+
+
+def test_a_head_counted_late_is_never_said_to_be_younger_than_it_is() -> None:
+    """It came at 100; the broker counted it for its sample of every minute only at 160, and answers at 188."""
+    fine = an_answer(1, [(185.0 - 5 * step, 1) for step in range(12)])
+    coarse = an_answer(1, [(180.0, 1), (120.0, 0), (60.0, 0)])
+
+    age = oldest([fine, coarse], 1, 188.0)
+
+    assert age is not None
+    assert (age.bound, age.seconds >= 188.0 - 100.0) == ("at_most", True)
 
 
 def test_a_head_that_came_before_anybody_remembers_is_older_than_that() -> None:
