@@ -120,8 +120,8 @@ async def test_operators_are_mailed_once_when_it_begins_and_once_when_it_is_over
         await look_and_tell(scheduler, desk)
 
     assert await mails(desk) == [
+        ("ana@example.com", "Resolved: scheduler, announces nothing"),
         ("ana@example.com", "Something is wrong: scheduler, announces nothing"),
-        ("ana@example.com", "Well again: scheduler, announces nothing"),
         ("beatriz@example.com", "Algo va mal: scheduler, no anuncia nada"),
         ("beatriz@example.com", "Resuelto: scheduler, no anuncia nada"),
     ]
