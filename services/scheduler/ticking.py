@@ -28,7 +28,7 @@ LONGEST_SLEEP: Final = 1.0
 SHORTEST_SLEEP: Final = 0.05
 """When what is due is in another replica's hands."""
 
-TOGETHER: Final = 10
+TOGETHER: Final = 25
 """How many schedules share a transaction, fewer where that many runs are announced before; what else is due
 is for the other replicas meanwhile."""
 
