@@ -1,12 +1,15 @@
 """`propman dead-letters`: messages that could not be handled, and what to do about them."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from propman.catalog import chosen_services, service_names
 from propman.databases import ask_each, transactions_of
@@ -154,13 +157,8 @@ async def discard_letters(
         return
     if chosen and not identities:
         confirm(f"Discard {len(chosen)} dead letters?", yes=yes, no_input=no_input)
-    for owner, letter in chosen:
-        async with transactions_of(owner) as transactions, transactions.engine.begin() as connection:
-            at = transactions.clock.now()
-            await resolve(
-                connection, [letter.id], state="discarded", resolution=reason or "no reason given", at=at
-            )
-    _report("discarded", chosen, [])
+    refused = [item for item in chosen if not await _discard(item, reason or "no reason given")]
+    _report("discarded", chosen, refused)
 
 
 def _shortened(error: str) -> str:
@@ -176,16 +174,36 @@ async def _replay(item: tuple[str, DeadLetter], publisher: Publisher) -> bool:
     except Unreadable as error:
         warning(f"{letter.id}: {error}; it can only be discarded.")
         return False
-    async with transactions_of(service) as transactions, transactions.engine.begin() as connection:
-        locked = await find_dead_letter(connection, letter.id)
-        if locked is None or locked.state != "open":
-            warning(f"{letter.id} is {locked.state if locked else 'gone'} already.")
+    async with _deciding(item) as (connection, at):
+        if connection is None:
             return False
-        at = transactions.clock.now()
         ladder = RetryLadder(publisher, source=service)
         await ladder.replay(letter.queue, letter.body, envelope, at)
         await resolve(connection, [letter.id], state="replayed", resolution="by an operator", at=at)
     return True
+
+
+async def _discard(item: tuple[str, DeadLetter], reason: str) -> bool:
+    _, letter = item
+    async with _deciding(item) as (connection, at):
+        if connection is None:
+            return False
+        await resolve(connection, [letter.id], state="discarded", resolution=reason, at=at)
+    return True
+
+
+@asynccontextmanager
+async def _deciding(item: tuple[str, DeadLetter]) -> AsyncIterator[tuple[AsyncConnection | None, datetime]]:
+    """A transaction in which a dead letter is ours to decide about; None where somebody has decided."""
+    service, letter = item
+    async with transactions_of(service) as transactions, transactions.engine.begin() as connection:
+        at = transactions.clock.now()
+        locked = await find_dead_letter(connection, letter.id)
+        if locked is not None and locked.state == "open":
+            yield connection, at
+        else:
+            warning(f"{letter.id} is {locked.state if locked else 'gone'} already.")
+            yield None, at
 
 
 async def _choose(

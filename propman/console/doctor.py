@@ -251,7 +251,11 @@ async def _waiting() -> list[Finding]:
     ]
 
 
+DEAD: Final = "`propman dead-letters list`, repair the cause, then replay."
+
 REMEDIES: Final = {
+    "dead letter": DEAD,
+    "could not be handled": DEAD,
     "cannot be reached": "`propman dev status`, then `propman dev start`; elsewhere correct its address.",
     "does not answer in time": "Is that server overloaded? Look again, and at its log.",
     "schema is out of date": "Run `propman db migrate`.",
@@ -267,7 +271,6 @@ REMEDIES: Final = {
     "has not succeeded": "`propman scheduler history KEY`; `propman scheduler resume KEY`.",
     "did nothing": "`propman scheduler history KEY`; `propman billing explain lease` and its kind say why.",
     "next run that its definition": "`propman scheduler edit KEY` with the same times counts it anew.",
-    "dead letter": "`propman dead-letters list`, repair the cause, then replay.",
     "no process": "Start it: `propman run`.",
     "went silent": "Look at that machine; another replica does its work meanwhile.",
     "no queue wants": "`propman outbox list`, then `propman broker init`.",

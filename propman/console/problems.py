@@ -9,6 +9,9 @@ from shared.cli import counted
 if TYPE_CHECKING:
     from propman.console.observing import Snapshot
 
+COUNTED_HERE: Final = ("dead_letters",)
+"""Alerts of services that only repeat what is looked at here; seen to by somebody, they say so."""
+
 LATE_OUTBOX: Final = timedelta(seconds=60)
 
 
@@ -20,7 +23,14 @@ def problems_of(seen: "Snapshot") -> list[str]:
     found += [
         f"queue {row['queue']} has nobody who takes from it" for row in seen.queues.rows if _is_deaf(row)
     ]
-    found += [f"{row['about']} {row['detail']}{_taken_on(row)}" for row in seen.alerts.rows]
+    counted_here = {
+        (kind, row["service"]) for row in seen.services.rows for kind in COUNTED_HERE if row.get(kind)
+    }
+    found += [
+        f"{row['about']} {row['detail']}{_taken_on(row)}"
+        for row in seen.alerts.rows
+        if row["state"] == "acknowledged" or (row["kind"], row["about"]) not in counted_here
+    ]
     # What the watchdog says already is not said twice.
     said = {row["about"] for row in seen.alerts.rows}
     flagged = (row for row in seen.schedules.rows if row.get("flag") and row["key"] not in said)

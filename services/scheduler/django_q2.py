@@ -197,7 +197,7 @@ def _differences(
             f"it is on day {next_run.astimezone(given.zone).day}: if a short month moved it there, or the"
             ' last day is meant, edit it (--spec with "day": 31 or "last")'
         )
-    if given.catch_up != "all":
+    if given.catch_up != "all" and kind != "C":
         found.append(
             "after downtime one run stands for all that were missed; Django-Q2 makes each (catch_up)"
         )

@@ -166,11 +166,20 @@ def schedule_record(
         "put off by jitter": duration_text(schedule.delay) if schedule.delay else None,
         "runs by itself": schedule.runs,
         "last run": local_time(schedule.last_run_at, zone_),
-        "last outcome": outcome_words(last),
+        "last outcome": _with_its_run(last),
         "errors in a row": schedule.error_count,
         "last error": schedule.last_error,
         "tried again": local_time(schedule.retry_at, zone_),
     }
+
+
+def _with_its_run(occurrence: Occurrence | None) -> str:
+    """What came of the newest run, which somebody may have asked for: then it is not the one before."""
+    words = outcome_words(occurrence)
+    if occurrence is None or occurrence.origin not in {"manual", "backfill"}:
+        return words
+    how = "by hand" if occurrence.origin == "manual" else "of a backfill"
+    return f"{words} (a run {how}, {run_time(occurrence.scheduled_for, occurrence.zone)})"
 
 
 def report_announced(occurrence: Occurrence, *, waited: float | None) -> None:
@@ -201,7 +210,7 @@ def require_success(occurrence: Occurrence, waited: float) -> None:
         raise CommandError(
             f"No outcome from {consumers} within {waited:g} s; occurrence {occurrence.id}.",
             remedy=f"The scheduler or {consumers} may not be running (`propman run`);"
-            " the trigger is kept and is handled when they are.",
+            " the trigger is kept and is handled when they are. If they are: `propman dead-letters list`.",
         )
     if occurrence.state != "succeeded":
         raise CommandError(

@@ -107,6 +107,11 @@ async def test_a_discarded_letter_stays_on_record_with_its_reason(
         [letter] = await letters(system)
         await system.command("dead-letters", "discard", letter["id"], "--reason", "a test")
 
+        code, _, said = await system.command(
+            "dead-letters", "discard", letter["id"], "--reason", "second thoughts", check=False
+        )
+
+        assert (code, "is discarded already" in said) == (1, True)
         assert await letters(system) == []
         [kept] = await letters(system, "--state", "discarded")
         assert kept["resolution"] == "a test"

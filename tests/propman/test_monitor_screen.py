@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from propman.console.ages import Age, head_age, oldest
+from propman.console.doctor import remedy_of
 from propman.console.fitting import fit, share
 from propman.console.monitor import MARKS, PANELS, View, draw, keys_of
 from propman.console.observing import Panel, Snapshot
@@ -220,6 +221,25 @@ def test_the_widest_thing_gives_way_and_numbers_stay_whole() -> None:
     fitted = fit(["service", "why", "count"], rows, 40)
 
     assert fitted.line(rows[0]) == "billing a reason that is much l… 1234567"
+
+
+@pytest.mark.parametrize(("state", "lines"), [("raised", 1), ("acknowledged", 2)])
+def test_dead_letters_are_said_once_unless_somebody_sees_to_them(state: str, lines: int) -> None:
+    found = seen()
+    found.services.rows[:] = [a_service(service="billing", dead_letters=2)]
+    alert = {
+        "kind": "dead_letters",
+        "about": "billing",
+        "detail": "has messages that could not be handled: 2",
+    }
+    found.alerts.rows[:] = [alert | {"state": state, "acknowledged_by": "ana"}]
+
+    problems = problems_of(found)
+
+    assert len(problems) == lines
+    assert {remedy_of(problem) for problem in problems} == {
+        "`propman dead-letters list`, repair the cause, then replay."
+    }
 
 
 def test_a_column_never_gets_narrower_while_the_terminal_stays() -> None:
