@@ -116,7 +116,7 @@ async def flush(
         kept = await _export(channel, found, file, waiting)
     if json_wanted():
         print_json({"queue": queue, "flushed": kept, "file": str(file)})
-    success(f"{kept} messages were taken out of {queue} and are kept in {file}.")
+    success(f"Taken out of {queue} and kept in {file}: {counted(kept, 'message')}.")
 
 
 def _require_known(queue: str) -> None:

@@ -20,7 +20,7 @@ from services.scheduler.reporting import (
 from services.scheduler.spec_words import spec_in_words
 from services.scheduler.store import HistoryStore
 from services.scheduler.timetables import coming
-from services.scheduler.triggers import spoken_name
+from services.scheduler.triggers import known_triggers, spoken_name
 from services.scheduler.verbs import (
     alerts,
     backfills,
@@ -121,6 +121,8 @@ async def history(
     """
     async with looking() as (store, _now):
         found = await HistoryStore(store.connection).history(key, limit)
+        if key is not None and not found and key not in map(spoken_name, known_triggers()):
+            await the_schedule(store, key)  # one that has no history yet, or none at all
     if as_json:
         print_json([occurrence_document(occurrence) for occurrence in found])
         return

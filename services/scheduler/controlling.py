@@ -64,17 +64,19 @@ async def pause(
 ) -> Schedule:
     """Announce nothing of a schedule until it is resumed, or until then; what is under way goes on.
 
-    Of one that is paused already, what is said anew goes over what was said before, and the rest stays.
+    Of one that is paused already, a reason goes over who paused it and why; without one both stay, so that
+    nobody is named with another's reason. Until when is said anew or stays.
     """
     if until is not None and until <= tx.at:
         raise InvalidSchedule(f"a pause until {until:%Y-%m-%d %H:%M} UTC would be over already")
     if schedule.state == "archived":
         raise InvalidSchedule(f"{schedule.key} is archived")
+    anew = bool(reason) or schedule.state != "paused"
     paused = replace(
         schedule,
         state="paused",
-        paused_by=by or schedule.paused_by,
-        paused_reason=reason or schedule.paused_reason,
+        paused_by=by if anew else schedule.paused_by,
+        paused_reason=reason if anew else schedule.paused_reason,
         paused_until=until or schedule.paused_until,
     )
     await ScheduleStore(tx.connection).save_schedule(paused, now=tx.at)

@@ -21,6 +21,9 @@ from services.scheduler.triggers import (
 )
 from shared.identity import new_id
 
+LONGEST_KEY: Final = 100
+"""Characters; tables and mails show it whole."""
+
 _KEY: Final = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
 
 
@@ -38,6 +41,8 @@ def new_schedule(
     rules: Rules | None = None,
 ) -> Schedule:
     """A schedule that first runs after `now`; raises a `ValueError` that says what is wrong with it."""
+    if len(key) > LONGEST_KEY:
+        raise InvalidSchedule(f"a key has at most {LONGEST_KEY} characters, not {len(key)}")
     if not _KEY.fullmatch(key):
         raise InvalidSchedule(f"{key!r} is not a key: lower-case words joined by hyphens, such as late-fees")
     contract = trigger_named(trigger)

@@ -63,7 +63,8 @@ def outcome_words(occurrence: Occurrence | None) -> str:
     if occurrence.state in _WORDS:
         counts = _counts(occurrence.reports)
         late = ", started late" if occurrence.unstarted else ""
-        return f"{_WORDS[occurrence.state]}{late}{counts and f': {counts}'}"
+        dry = "dry run " if occurrence.dry_run else ""
+        return f"{dry}{_WORDS[occurrence.state]}{late}{counts and f': {counts}'}"
     return _open_words(occurrence)
 
 

@@ -45,6 +45,10 @@ class TooLarge(ValueError):
     """A message that no broker should be asked to carry; send an id, or several messages."""
 
 
+class _OnlyLooked(Exception):
+    """Ends the transaction of a dry run, so that nothing of it stays."""
+
+
 @dataclass(slots=True)
 class Tx:
     """An open transaction, as handlers and commands get it. They never commit it."""
@@ -89,6 +93,16 @@ class Tx:
             del self._emitted[said:]
             raise
 
+    @asynccontextmanager
+    async def rehearsal(self) -> AsyncIterator[None]:
+        """Take back what the block wrote and said, also where it ends well: a dry run by the same code."""
+        try:
+            async with self.savepoint():
+                yield
+                raise _OnlyLooked
+        except _OnlyLooked:
+            return
+
     async def write_outbox(self) -> None:
         """Write what was emitted; the edge does this just before it commits."""
         if self._emitted:
@@ -101,10 +115,6 @@ def _body(message: Message) -> bytes:
     if len(body) > LARGEST_BODY:
         raise TooLarge(f"a {message.topic} of {len(body)} bytes; the most is {LARGEST_BODY}")
     return body
-
-
-class _OnlyLooked(Exception):
-    """Ends the transaction of a dry run, so that nothing of it stays."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,12 @@ async def test_a_dry_trigger_plans_nothing_and_says_so(desk: Desk) -> None:
     await desk.trigger(dry_run=True)
 
     assert await desk.charges() == []
-    assert (await desk.said(OUTCOME))[-1]["counts"]["examined"] == 1
+    assert (await desk.said(OUTCOME))[-1]["counts"] == {
+        "examined": 1,
+        "created": 1,
+        "skipped": 0,
+        "failed": 0,
+    }
 
 
 async def test_what_is_not_due_yet_at_its_property_waits(desk: Desk) -> None:

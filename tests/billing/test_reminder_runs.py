@@ -293,9 +293,10 @@ async def test_a_dry_run_trigger_counts_and_reminds_nobody(transactions: Transac
 
     assert await remind(transactions, day(-3), dry_run=True) == []
 
-    [outcome] = await of_topic(transactions, OUTCOME)
-    assert outcome["counts"]["examined"] == 1
     assert await count_rows(transactions, reminders) == 0
+    await remind(transactions, day(-3))
+    [tried, done] = [outcome["counts"] for outcome in await of_topic(transactions, OUTCOME)]
+    assert tried == done == {"examined": 1, "created": 1, "skipped": 0, "failed": 0}
 
 
 async def test_what_fails_leaves_neither_reminder_nor_message_nor_inbox(transactions: Transactions) -> None:
@@ -310,7 +311,8 @@ async def test_what_fails_leaves_neither_reminder_nor_message_nor_inbox(transact
     assert await deliver(transactions, router, chunk) != "done"
 
     assert await count_rows(transactions, reminders) == await count_rows(transactions, reminder_messages) == 0
-    assert await count_rows(transactions, outbox) == 0
+    assert [said["state"] for said in await of_topic(transactions, OUTCOME)] == ["failed"]
+    assert await count_rows(transactions, outbox) == 1
     assert await next_look(transactions, invoice) == date(2026, 12, 1)
 
 

@@ -98,6 +98,8 @@ async def test_a_trigger_dry_run_only_answers(desk: Desk) -> None:
 
     assert [topic for topic, _ in said] == [OUTCOME]
     assert await desk.ledger() == []
+    done = await desk.evaluate()
+    assert said[-1][1]["counts"] == done[-1][1]["counts"] == NOTHING | {"examined": 1, "granted": 1}
 
 
 async def test_a_bounced_payment_takes_back_what_depended_on_it_and_nothing_else(desk: Desk) -> None:
@@ -199,7 +201,9 @@ async def test_an_evaluation_that_fails_leaves_nothing_behind(desk: Desk) -> Non
     command = CalculateRewards(run_id=new_id(), chunk=1, as_of=noon("2026-04-01"), tenant_ids=(SALLY,))
     await desk.hear(command)
 
-    assert await desk.rows() == before
+    assert await desk.rows() == before | {"outbox": before["outbox"] + 1}
+    [*_, (topic, said)] = await emitted(desk.transactions)
+    assert (topic, said["state"]) == (OUTCOME, "failed")
     assert await count_rows(desk.transactions, dead_letters) == 1
 
 

@@ -140,6 +140,19 @@ async def test_next_shows_as_many_as_asked(shell: Shell, scheduler: Scheduler) -
     assert all(":05:00+00:00" in moment for moment in found)
 
 
+@pytest.mark.parametrize("key", ["nix", ""])
+async def test_the_history_of_what_is_not_there_is_refused(
+    shell: Shell, scheduler: Scheduler, key: str
+) -> None:
+    await scheduler.add("rent")
+
+    _out, err = await shell.run("scheduler", "history", key, exit_code=2)
+
+    assert f"There is no schedule {key!r}." in err
+    for known in ("rent", "weather-check-due"):  # a trigger can be announced without a schedule
+        assert "Nothing was announced yet" in (await shell.run("scheduler", "history", known))[1]
+
+
 async def test_history_is_newest_first_and_limited(shell: Shell, scheduler: Scheduler) -> None:
     for month in ("2026-10", "2026-11", "2026-12"):
         await shell.run("scheduler", "run-now", "monthly-billing", "--month", month)

@@ -204,7 +204,7 @@ async def test_a_pause_says_who_why_and_until(shell: Shell, scheduler: Scheduler
     _, err = await shell.run("scheduler", "pause", "rent", "--by", "ben", "--reason", "audit", *until)
     assert "rent was paused already and stays so: by ben, until 2999-01-01 06:00 UTC, because audit." in err
     _, err = await shell.run("scheduler", "pause", "rent", "--by", "eva")
-    assert "stays so: by eva, until 2999-01-01 06:00 UTC, because audit." in err
+    assert "stays so: by ben, until 2999-01-01 06:00 UTC, because audit." in err
 
 
 async def test_resume_says_what_was_missed_before_it_announces_any(

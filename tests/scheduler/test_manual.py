@@ -224,6 +224,7 @@ def test_a_trigger_answers_to_each_way_of_writing_its_name(name: str) -> None:
     ("changes", "error", "reason"),
     [
         ({"key": "Rent Due"}, InvalidSchedule, "is not a key"),
+        ({"key": "rent" * 26}, InvalidSchedule, "at most 100 characters, not 104"),
         ({"trigger": "rent"}, UnknownTrigger, "there are: .*monthly-billing-due"),
         (
             {"spec": {"kind": "cron", "expr": "0 0 */2 * 1", "timezone": "UTC"}},

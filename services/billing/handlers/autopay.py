@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.billing.handlers.runs import chosen_zones, chunked, fan_out, finish_chunk
+from services.billing.handlers.runs import Planned, Worked, chosen_zones, chunked, fan_out, finish_chunk
 from services.billing.store import AutopayStore, LeaseStore
 from services.billing.store.autopay import Enrolment, ToCharge
 from shared.clock import local_date
@@ -61,15 +61,19 @@ async def request_charges(due: AutopayDue, tx: Tx) -> None:
         )
         for number, chunk in enumerate(chunked(wanted))
     ]
-    await fan_out(tx, due, orders, examined=len(wanted))
+    await fan_out(tx, due, Planned(orders, len(wanted)), _plan)
 
 
 @router.on(ChargeAutopay, prefetch=2)
 async def plan_chunk(command: ChargeAutopay, tx: Tx) -> None:
     """Write one chunk down for the collectors; what was paid or planned meanwhile is skipped."""
+    await finish_chunk(tx, command.run_id, await _plan(command, tx))
+
+
+async def _plan(command: ChargeAutopay, tx: Tx) -> Worked:
     ids = [item.invoice_id for item in command.invoices]
     planned = await write_charges(tx, ids, as_of=command.as_of)
-    await finish_chunk(tx, command.run_id, created=planned, skipped=len(ids) - planned, problems=())
+    return Worked(planned, len(ids) - planned)
 
 
 async def plan_charges(

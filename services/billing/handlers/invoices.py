@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from services.billing.domain.periods import first_day
 from services.billing.handlers.issuing import issue_chunk
 from services.billing.handlers.planning import Key, Request, Wanted, chunked, plan_invoices
-from services.billing.handlers.runs import fan_out, finish_chunk
+from services.billing.handlers.runs import Planned, Worked, fan_out, finish_chunk
 from shared.contracts.billing import IssueInvoices, LeaseToBill
 from shared.contracts.scheduler import MonthlyBillingDue
 from shared.messaging.router import Router
@@ -23,16 +23,18 @@ async def request_invoices(due: MonthlyBillingDue, tx: Tx) -> None:
         for number, chunk in enumerate(chunked(plan.to_bill))
     ]
     skipped = plan.billed + plan.held_back
-    await fan_out(tx, due, orders, examined=plan.examined, skipped=skipped, problems=plan.problems)
+    await fan_out(tx, due, Planned(orders, plan.examined, skipped, plan.problems), _issue)
 
 
 @router.on(IssueInvoices, prefetch=2)
 async def issue_invoices(command: IssueInvoices, tx: Tx) -> None:
     """Bill one chunk; the chunk that completes the run reports its outcome, once."""
+    await finish_chunk(tx, command.run_id, await _issue(command, tx))
+
+
+async def _issue(command: IssueInvoices, tx: Tx) -> Worked:
     done = await issue_chunk(tx, keys_of(command), as_of=command.as_of)
-    await finish_chunk(
-        tx, command.run_id, created=len(done.issued), skipped=done.skipped, problems=done.problems
-    )
+    return Worked(len(done.issued), done.skipped, done.problems)
 
 
 def request_of(due: MonthlyBillingDue) -> Request:

@@ -18,7 +18,7 @@ from services.billing.domain.fee_postings import FeeLine, Postings, missing, pos
 from services.billing.domain.late_terms import Case, LateTerms
 from services.billing.domain.lawful_policies import profile_of
 from services.billing.domain.policies import BillingPolicy
-from services.billing.handlers.runs import chosen_zones, chunked, fan_out, finish_chunk
+from services.billing.handlers.runs import Planned, Worked, chosen_zones, chunked, fan_out, finish_chunk
 from services.billing.handlers.settling import Settlement, announce, lock_accounts, replay_accounts
 from services.billing.handlers.stating import of_fee, stated
 from services.billing.jurisdictions import profiles
@@ -92,15 +92,19 @@ async def request_late_fees(due: LateFeesDue, tx: Tx) -> None:
         )
         for number, chunk in enumerate(chunked(found))
     ]
-    await fan_out(tx, due, orders, examined=len(found))
+    await fan_out(tx, due, Planned(orders, len(found)), _apply)
 
 
 @router.on(ApplyLateFees, prefetch=2)
 async def apply_late_fees(command: ApplyLateFees, tx: Tx) -> None:
     """Judge one chunk; the chunk that completes the run reports its outcome, once."""
+    await finish_chunk(tx, command.run_id, await _apply(command, tx))
+
+
+async def _apply(command: ApplyLateFees, tx: Tx) -> Worked:
     done = await apply_chunk(tx, {item.invoice_id: item.on for item in command.invoices})
     skipped = len({item.invoice_id for item in command.invoices} - done.changed)
-    await finish_chunk(tx, command.run_id, created=len(done.posted), skipped=skipped, problems=done.problems)
+    return Worked(len(done.posted), skipped, done.problems)
 
 
 async def due_invoices(

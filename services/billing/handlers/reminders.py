@@ -16,7 +16,7 @@ from services.billing.domain.policy_book import Place, PolicyBook
 from services.billing.domain.policy_dates import first_fee_on
 from services.billing.domain.reminder_groups import MessageKey, households, in_chunks
 from services.billing.domain.reminders import Decision, Remindable, decide, upcoming
-from services.billing.handlers.runs import CHUNK, fan_out, finish_chunk
+from services.billing.handlers.runs import CHUNK, Planned, Worked, fan_out, finish_chunk
 from services.billing.handlers.settling import lock_accounts
 from services.billing.jurisdictions import profiles
 from services.billing.store import AutopayStore, FeeStore, PolicyStore, ReminderStore
@@ -81,16 +81,19 @@ async def request_reminders(due: PaymentRemindersDue, tx: Tx) -> None:
         )
         for number, chunk in enumerate(in_chunks(found, CHUNK))
     ]
-    await fan_out(tx, due, orders, examined=len(found))
+    await fan_out(tx, due, Planned(orders, len(found)), _remind)
 
 
 @router.on(SendReminders, prefetch=2)
 async def send_reminders(command: SendReminders, tx: Tx) -> None:
     """Decide one chunk; the chunk that completes the run reports its outcome, once."""
+    await finish_chunk(tx, command.run_id, await _remind(command, tx))
+
+
+async def _remind(command: SendReminders, tx: Tx) -> Worked:
     wanted = {item.invoice_id: item.on for item in command.invoices}
     done = await remind_chunk(tx, wanted, stages=command.stages)
-    skipped = len(wanted) - len(done.said) - len(done.problems)
-    await finish_chunk(tx, command.run_id, created=len(done.said), skipped=skipped, problems=done.problems)
+    return Worked(len(done.said), len(wanted) - len(done.said) - len(done.problems), done.problems)
 
 
 def stages_asked_for(days_before: int | None, days_after: int | None) -> tuple[int, ...] | None:

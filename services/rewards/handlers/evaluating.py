@@ -71,46 +71,67 @@ class Evaluation:
 
 @router.on(RewardsDue)
 async def request_rewards(due: RewardsDue, tx: Tx) -> None:
-    """Split everybody who was ever billed into chunks; a dry run gives out nothing."""
+    """Split everybody who was ever billed into chunks; a dry run does each here, and takes it back."""
     tenants = await CopyStore(tx.connection).tenants(
         property_id=due.property_id, tenant_id=due.tenant_id, zone=due.only_zone
     )
-    starts = [] if due.dry_run else range(0, len(tenants), CHUNK)
+    orders = [
+        _chunk(due, number, tenants[start : start + CHUNK])
+        for number, start in enumerate(range(0, len(tenants), CHUNK), start=1)
+    ]
+    tried = await _rehearse(tx, orders) if due.dry_run else Counter()
+    given = [] if due.dry_run else orders
     run = Run(
         run_id=due.occurrence_id,
         trigger=due.topic,
         as_of=due.as_of,
-        chunks_expected=len(starts),
+        chunks_expected=len(given),
         examined=len(tenants),
         started_at=tx.at,
-        finished_at=None if starts else tx.at,
+        finished_at=None if given else tx.at,
+        granted=tried["granted"],
+        revoked=tried["revoked"],
+        redeemed=tried["redeemed"],
     )
     if not await RunStore(tx.connection).open(run):
         return
-    for number, start in enumerate(starts, start=1):
-        chunk = tuple(tenants[start : start + CHUNK])
-        tx.emit(
-            CalculateRewards(
-                run_id=run.run_id, chunk=number, as_of=due.as_of, period=due.period, tenant_ids=chunk
-            )
-        )
+    tx.emit(*given)
     if run.finished:
         tx.emit(_outcome(run, tx))
     else:
         tx.emit(started(run, "rewards", tx.at))
 
 
+def _chunk(due: RewardsDue, number: int, tenants: Sequence[UUID]) -> CalculateRewards:
+    return CalculateRewards(
+        run_id=due.occurrence_id, chunk=number, as_of=due.as_of, period=due.period, tenant_ids=tuple(tenants)
+    )
+
+
+async def _rehearse(tx: Tx, orders: Sequence[CalculateRewards]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for order in orders:
+        async with tx.rehearsal():
+            counts += await _calculate(order, tx)
+    return counts
+
+
 @router.on(CalculateRewards, prefetch=1)
 async def calculate_rewards(command: CalculateRewards, tx: Tx) -> None:
     """Evaluate one chunk; the one that completes the run reports it, once."""
+    counts = await _calculate(command, tx)
+    run = await RunStore(tx.connection).finish_chunk(command.run_id, counts=counts, problems=(), at=tx.at)
+    if run is not None and run.finished:
+        tx.emit(_outcome(run, tx))
+
+
+async def _calculate(command: CalculateRewards, tx: Tx) -> Counter[str]:
     await plan_for_values(tx.connection)
     today = await CopyStore(tx.connection).today(command.as_of)
     counts: Counter[str] = Counter()
     for evaluation in await evaluate(tx, command.tenant_ids, today, period=command.period):
         counts += evaluation.counts
-    run = await RunStore(tx.connection).finish_chunk(command.run_id, counts=counts, problems=(), at=tx.at)
-    if run is not None and run.finished:
-        tx.emit(_outcome(run, tx))
+    return counts
 
 
 async def evaluate(

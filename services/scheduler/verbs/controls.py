@@ -47,7 +47,7 @@ async def pause(
 ) -> None:
     """Announce nothing of a schedule until it is resumed. What runs goes on; a run by hand is still possible.
 
-    Of one that is paused already, what you say anew goes over what was said before.
+    Of one that is paused already, a reason goes over who paused it and why, and --until over until when.
 
     \b
     Examples:
@@ -116,7 +116,11 @@ async def run_now(
     ] = None,
     idempotency_key: KeyOption = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Ask the consumers what they would do; they write nothing.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Ask the consumers what they would do; they write nothing, and weather asks nobody.",
+        ),
     ] = False,
     reason: Annotated[str | None, typer.Option("--reason", help="Why, for the history.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Also while another run is under way.")] = False,
