@@ -210,8 +210,8 @@ def require_success(occurrence: Occurrence, waited: float) -> None:
         consumers = ", ".join(occurrence.unanswered) or "any consumer"
         raise CommandError(
             f"No outcome from {consumers} within {waited:g} s; occurrence {occurrence.id}.",
-            remedy=f"The scheduler, {consumers} or the broker may not be running (`propman info`); the trigger"
-            " is kept and is handled when they are. If all are: `propman dead-letters list`.",
+            remedy=f"The scheduler, {consumers} or the broker may not be running (`propman info`);"
+            " the trigger is kept and is handled when they are. If all are: `propman dead-letters list`.",
         )
     if occurrence.state != "succeeded":
         raise CommandError(
