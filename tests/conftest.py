@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from propman.dev import GivenServers, LocalServers, ServerUrls
@@ -40,6 +41,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
             item.add_marker("servers")
     yield
     items.sort(key=lambda item: LONG.isdisjoint((item.path.parent.name, item.path.name)))
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_is() -> None:
+    """Nothing is left of how the commands of other tests set it up: two at once put back each other's."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Real servers, started for real: each test is a promise that a demo or another test relies on."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -137,6 +138,9 @@ async def test_killed_rabbitmq_comes_back_on_its_ports_with_every_confirmed_mess
     async with await aio_pika.connect(urls.rabbitmq_url) as connection:
         channel = await connection.channel()
         await channel.declare_queue("promised", durable=True)
+        await asyncio.sleep(
+            2.5
+        )  # it is promised to the message; that there is a queue is on disk within two seconds
         message = aio_pika.Message(b"rent", delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
         await channel.default_exchange.publish(message, "promised")
 
