@@ -9,9 +9,6 @@ from shared.cli import counted
 if TYPE_CHECKING:
     from propman.console.observing import Snapshot
 
-COUNTED_HERE: Final = ("dead_letters",)
-"""Alerts of services that only repeat what is looked at here; seen to by somebody, they say so."""
-
 LATE_OUTBOX: Final = timedelta(seconds=60)
 
 
@@ -23,13 +20,12 @@ def problems_of(seen: "Snapshot") -> list[str]:
     found += [
         f"queue {row['queue']} has nobody who takes from it" for row in seen.queues.rows if _is_deaf(row)
     ]
-    counted_here = {
-        (kind, row["service"]) for row in seen.services.rows for kind in COUNTED_HERE if row.get(kind)
-    }
+    buried = {row["service"] for row in seen.services.rows if row.get("dead_letters")}
     found += [
         f"{row['about']} {row['detail']}{_taken_on(row)}"
         for row in seen.alerts.rows
-        if row["state"] == "acknowledged" or (row["kind"], row["about"]) not in counted_here
+        # What only repeats a service's own line; who sees to it is worth a line all the same.
+        if row["kind"] != "dead_letters" or row["about"] not in buried or row["state"] == "acknowledged"
     ]
     # What the watchdog says already is not said twice.
     said = {row["about"] for row in seen.alerts.rows}

@@ -43,9 +43,8 @@ async def record_outcome(outcome: TriggerOutcome, tx: Tx) -> None:
         parts=outcome.parts,
     )
     await store.record_report(outcome.occurrence_id, report, now=tx.at)
-    if (
-        outcome.state != "failed"
-    ):  # what failed may never have begun; what was done may not have said so before
+    if outcome.state != "failed":
+        # What failed may never have begun; what was done may not have said so before.
         await StartStore(tx.connection).record_start(outcome.occurrence_id, outcome.finished_at)
     occurrence = await store.occurrence(outcome.occurrence_id)
     if occurrence is not None:

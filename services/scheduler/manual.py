@@ -161,7 +161,7 @@ async def _require_free(store: DueStore, source: _Source, now: datetime) -> None
         return
     if (run := await store.under_way(source.schedule.id, now)) is not None:
         whom = ", ".join(run.unanswered) or "its consumers"
-        since = f"{run.announced_at or run.created_at:%Y-%m-%d %H:%M} UTC"
+        since = f"{run.since:%Y-%m-%d %H:%M} UTC"
         raise UnderWay(
             f"A run of {source.key} has been under way since {since} and waits for {whom}:"
             " wait too, or use --force"

@@ -76,9 +76,8 @@ def _row(
 def _held_up_words(held_up: HeldUp, now: datetime) -> str:
     """What the run that others gave way to waits for: of these there is nothing else to say."""
     run, left_out = held_up
-    since = run.announced_at or run.created_at
-    day = "" if since.date() == now.date() else f"{since:%Y-%m-%d} "
-    return f"{outcome_words(run)} (since {day}{since:%H:%M} UTC); {left_out} skipped"
+    day = "" if run.since.date() == now.date() else f"{run.since:%Y-%m-%d} "
+    return f"{outcome_words(run)} (since {day}{run.since:%H:%M} UTC); {left_out} skipped"
 
 
 def flag_of(schedule: Schedule, last: Occurrence | None, held_up: HeldUp | None, now: datetime) -> str | None:

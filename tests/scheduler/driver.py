@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
+from uuid import UUID
 
 from services.scheduler.definitions import new_schedule
 from services.scheduler.domain.occurrences import Occurrence
@@ -12,6 +13,7 @@ from services.scheduler.domain.schedules import Schedule
 from services.scheduler.following import align
 from services.scheduler.store import HistoryStore, ScheduleStore
 from services.scheduler.ticking import STEPS, fire_due
+from shared.contracts.scheduler import MonthlyBillingDue, TriggerOutcome
 from shared.messaging.transaction import Transactions, Tx
 
 T = TypeVar("T")
@@ -97,6 +99,18 @@ class Scheduler:
     async def history(self, key: str | None = None) -> list[Occurrence]:
         async with self.transactions.engine.connect() as connection:
             return await HistoryStore(connection).history(key, 1_000)
+
+
+def billed(occurrence_id: UUID, at: datetime = START) -> TriggerOutcome:
+    """What billing says when all went well: 29 invoices."""
+    return TriggerOutcome(
+        occurrence_id=occurrence_id,
+        trigger=MonthlyBillingDue.topic,
+        consumer="billing",
+        state="succeeded",
+        counts={"created": 29},
+        finished_at=at,
+    )
 
 
 async def until(probe: Callable[[], Awaitable[T | None]], within: float = 5) -> T:

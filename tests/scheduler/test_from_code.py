@@ -12,8 +12,7 @@ import services.scheduler
 from services.scheduler.domain.occurrences import Occurrence
 from services.scheduler.handlers import router
 from services.scheduler.store import HistoryStore
-from shared.contracts.scheduler import MonthlyBillingDue, TriggerOutcome
-from tests.scheduler.driver import START, Scheduler, until
+from tests.scheduler.driver import Scheduler, billed, until
 from tests.support.commands import ROOT, Ran
 from tests.support.databases import TestDatabases
 from tests.support.messages import deliver, emitted
@@ -50,15 +49,7 @@ async def answer(scheduler: Scheduler) -> UUID:
             return await HistoryStore(connection).history(None, 1)
 
     [occurrence] = await until(asked, within=60)
-    outcome = TriggerOutcome(
-        occurrence_id=occurrence.id,
-        trigger=MonthlyBillingDue.topic,
-        consumer="billing",
-        state="succeeded",
-        counts={"created": 29},
-        finished_at=START,
-    )
-    await deliver(scheduler.transactions, router, outcome)
+    await deliver(scheduler.transactions, router, billed(occurrence.id))
     return occurrence.id
 
 

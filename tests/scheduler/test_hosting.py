@@ -11,13 +11,13 @@ from pydantic import SecretStr
 from services.scheduler.app import create_app, router
 from services.scheduler.domain.occurrences import Occurrence
 from services.scheduler.settings import Settings
-from shared.contracts.scheduler import MonthlyBillingDue, TriggerOutcome
+from shared.contracts.scheduler import MonthlyBillingDue
 from shared.identity import new_id
 from shared.messaging import topology
 from shared.messaging.naming import EVENTS, queue_for
 from shared.messaging.router import Router
 from shared.messaging.transaction import Tx
-from tests.scheduler.driver import Scheduler, SetClock, until
+from tests.scheduler.driver import Scheduler, SetClock, billed, until
 from tests.support.brokers import TestVhost
 from tests.support.databases import TestDatabases
 
@@ -47,14 +47,7 @@ async def replicas(count: int, database_url: str, vhost: TestVhost, clock: SetCl
 async def answer(channel: AbstractChannel, trigger: AbstractIncomingMessage) -> None:
     """Say, as billing would, that the work is done."""
     due = MonthlyBillingDue.model_validate_json(trigger.body)
-    outcome = TriggerOutcome(
-        occurrence_id=due.occurrence_id,
-        trigger=due.topic,
-        consumer="billing",
-        state="succeeded",
-        counts={"created": 29},
-        finished_at=due.as_of,
-    )
+    outcome = billed(due.occurrence_id, due.as_of)
     message = aio_pika.Message(
         outcome.model_dump_json().encode(), message_id=str(new_id()), type=outcome.topic
     )

@@ -22,9 +22,9 @@ from services.scheduler.manual import (
 )
 from services.scheduler.store import ScheduleStore
 from services.scheduler.triggers import InvalidPayload, UnknownTrigger, trigger_named
-from shared.contracts.scheduler import MonthlyBillingDue, TriggerOutcome
+from shared.contracts.scheduler import MonthlyBillingDue
 from shared.identity import new_id
-from tests.scheduler.driver import START, Scheduler, SetClock
+from tests.scheduler.driver import START, Scheduler, SetClock, billed
 from tests.support.messages import deliver, emitted
 
 
@@ -151,16 +151,8 @@ async def ask_and_crash(scheduler: Scheduler) -> None:
 async def test_waiting_ends_with_the_outcome(scheduler: Scheduler) -> None:
     identity = await ask(scheduler, "monthly-billing-due")
     waiting = asyncio.create_task(await_outcome(scheduler.transactions, identity, timeout=5))
-    outcome = TriggerOutcome(
-        occurrence_id=identity,
-        trigger=MonthlyBillingDue.topic,
-        consumer="billing",
-        state="succeeded",
-        counts={"created": 29},
-        finished_at=START,
-    )
 
-    await deliver(scheduler.transactions, router, outcome)
+    await deliver(scheduler.transactions, router, billed(identity))
 
     occurrence = await waiting
     assert (occurrence.settled, occurrence.reports[0].counts) == (True, {"created": 29})

@@ -81,6 +81,11 @@ class Occurrence:
     reports: tuple[Report, ...] = ()
 
     @property
+    def since(self) -> datetime:
+        """When it was announced; of what never was, when it was kept."""
+        return self.announced_at or self.created_at
+
+    @property
     def settled(self) -> bool:
         """Whether it is known what came of it."""
         return self.state not in {"queued", "waiting"}

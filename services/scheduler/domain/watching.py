@@ -133,7 +133,7 @@ def _deaf_of(item: Occurrence, deaf: Collection[Deaf]) -> set[str]:
 
 
 def _age(item: Occurrence, now: datetime) -> timedelta:
-    return now - (item.announced_at or item.created_at)
+    return now - item.since
 
 
 def _deadline(item: Occurrence, now: datetime) -> datetime:
@@ -176,7 +176,7 @@ def _effect(item: Occurrence) -> int:
 
 def _length(item: Occurrence) -> timedelta:
     """For how long it was worked on. What lay in a queue, its consumer away, was not slow for that."""
-    begun = item.started_at or item.announced_at or item.created_at
+    begun = item.started_at or item.since
     return (item.finished_at or begun) - begun
 
 

@@ -18,7 +18,7 @@ from services.scheduler.domain.occurrences import Occurrence
 from services.scheduler.domain.schedules import PROPERTY_ZONE, Schedule
 from services.scheduler.schema import occurrences, schedules
 from services.scheduler.store.backfills import turn_has_come
-from services.scheduler.store.occurrences import BACKFILL, NOW, QUEUED, WAITING, is_under_way, with_reports
+from services.scheduler.store.occurrences import BACKFILL, NOW, QUEUED, WAITING, holds_the_slot, with_reports
 from services.scheduler.store.schedules import schedule_of
 from services.scheduler.store.starts import NOT_BEGUN
 from services.scheduler.store.zones import astray
@@ -27,10 +27,10 @@ _RUNNING = schedules.c.state.in_([sa.literal_column("'active'"), sa.literal_colu
 _FIRES_AT = schedules.c.next_run_at + schedules.c.delay
 
 _OWN: Final = occurrences.c.origin != BACKFILL
-"""A backfill goes beside the schedule's own runs: none of them is left out, or waits, because of it."""
+"""Not of a backfill; see `holds_the_slot`."""
 
 _RESTED = sa.or_(schedules.c.retry_at.is_(None), schedules.c.retry_at <= NOW)
-_UNDER_WAY = sa.and_(_OWN, is_under_way(occurrences), ~occurrences.c.dry_run)
+_UNDER_WAY = holds_the_slot(occurrences)
 
 _Look = Callable[[], sa.Select[Any]]
 

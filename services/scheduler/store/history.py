@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.domain.occurrences import Occurrence, State
 from services.scheduler.schema import forgotten, occurrences, schedules
-from services.scheduler.store.occurrences import is_under_way, with_reports
+from services.scheduler.store.occurrences import holds_the_slot, with_reports
 
 
 class HistoryStore:
@@ -126,7 +126,7 @@ class HistoryStore:
             .scalar_subquery()
         )
         held = sa.select(run.c.id, run.c.schedule_id, run.c.announced_at, count.label("left_out")).where(
-            is_under_way(run), run.c.origin != "backfill", ~run.c.dry_run
+            holds_the_slot(run)
         )
         found = held.subquery()
         query = (

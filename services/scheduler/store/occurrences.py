@@ -36,6 +36,14 @@ def is_under_way(table: sa.FromClause) -> sa.ColumnElement[bool]:
     return sa.and_(table.c.state == WAITING, in_time)
 
 
+def holds_the_slot(table: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Whether it is a run under way of the schedule's own, which others may have to give way to.
+
+    A backfill goes beside them: none of them is left out, or waits, because of it.
+    """
+    return sa.and_(table.c.origin != BACKFILL, is_under_way(table), ~table.c.dry_run)
+
+
 class OccurrenceStore:
     """Occurrences and their outcomes, over one open connection."""
 
